@@ -1,0 +1,28 @@
+"""What each recommender declares: items, features, targets, slate size, exploration, gates.
+
+Only declarations live here, one file a recommender; no data is read and nothing is computed. May ask
+the foundation.
+"""
+
+from letterpress.errors import UnknownRecommenderError
+from letterpress.recommenders.declaration import Gates, Recommender, Target
+from letterpress.recommenders.image_enhancement import IMAGE_ENHANCEMENT
+from letterpress.recommenders.open_bandit import OPEN_BANDIT
+
+RECOMMENDERS: dict[str, Recommender] = {each.name: each for each in (IMAGE_ENHANCEMENT, OPEN_BANDIT)}
+
+
+def get_recommender(name: str) -> Recommender:
+    """The declared recommender called `name`.
+
+    Raises:
+        UnknownRecommenderError: there is none; the message lists those that exist.
+    """
+    try:
+        return RECOMMENDERS[name]
+    except KeyError:
+        known = ", ".join(sorted(RECOMMENDERS))
+        raise UnknownRecommenderError(f"expected one of {known}; found {name!r}. Correct the name.") from None
+
+
+__all__ = ["RECOMMENDERS", "Gates", "Recommender", "Target", "get_recommender"]

@@ -1,0 +1,67 @@
+"""What a recommender declares. Adding one is one file beside this, adding a target is one line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Judge = Literal["ndcg", "snips"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One thing that a recommender optimises.
+
+    `numerator` and `denominator` name columns of `training_examples`; a target without a denominator
+    is a 0/1 label. `reference_rate` scales a rate to a gain: gain = min(1, rate / (2 * reference)).
+    `window_hours` is how long its outcome may take: a slate younger than that is not trained on.
+    """
+
+    name: str
+    numerator: str
+    weight: float
+    window_hours: int
+    denominator: str | None = None
+    reference_rate: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """Bars fixed before a model is judged."""
+
+    min_training_slates: int
+    min_test_slates: int
+    min_relative_gain: float
+    """The challenger's interval must lie above this share of the champion's metric."""
+    min_effective_sample_size: float = 0.0
+    min_matched_clicks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Recommender:
+    """One declared ranking problem. Names are those of the log, the features and the registry."""
+
+    name: str
+    description: str
+    item_kind: str
+    slate_size: int
+    targets: tuple[Target, ...]
+    feature_views: tuple[str, ...]
+    judge: Judge
+    gates: Gates
+    attributes: tuple[str, ...] = ()
+    """Item attributes (numbers) that features may use."""
+    vocabularies: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """For each label used as a feature: its known values, in a fixed order; others are missing."""
+    exploration: float = 0.05
+    """Share of slates that are shuffled uniformly."""
+    popularity_target: str = "chosen"
+    """Target whose shrunken rate is the popularity baseline and the first champion."""
+
+    def vocabulary(self, label: str) -> tuple[str, ...]:
+        """The known values of `label`; empty when it is not declared."""
+        return dict(self.vocabularies).get(label, ())
+
+    def target(self, name: str) -> Target:
+        """The target called `name`. Raises KeyError when there is none."""
+        return next(target for target in self.targets if target.name == name)

@@ -1,0 +1,158 @@
+"""The settings, read once at the entry point and passed down; nobody else reads the environment.
+
+`LETTERPRESS_HOME=/somewhere`, `LETTERPRESS_SERVICE__PORT=3000`, ...: a name that is not known is
+refused, because a misspelt setting that is silently ignored costs an afternoon.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from letterpress.errors import SettingsError
+
+PREFIX = "LETTERPRESS_"
+DELIMITER = "__"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Home(_Section):
+    """Where state lives. Deleting `root` resets everything."""
+
+    root: Path
+
+    @property
+    def landing(self) -> Path:
+        """Files that arrived and are not yet in raw; `landing/service/` is the service's own log."""
+        return self.root / "landing"
+
+    @property
+    def quarantine(self) -> Path:
+        """Lines that could not be read, with their reasons."""
+        return self.root / "quarantine"
+
+    @property
+    def raw(self) -> Path:
+        """Immutable Parquet: `raw/recommender=R/hour=YYYY-MM-DDTHH/<event type>.parquet`."""
+        return self.root / "raw"
+
+    @property
+    def warehouse(self) -> Path:
+        """The DuckDB file; one process writes it (ADR 0002)."""
+        return self.root / "warehouse.duckdb"
+
+    @property
+    def snapshots(self) -> Path:
+        """Published features and training sets, one folder a build; `current.json` names the newest."""
+        return self.root / "snapshots"
+
+    @property
+    def registry(self) -> Path:
+        """MLflow's store, model bundles, Bentos, and `serving/`: what the service shall serve."""
+        return self.root / "registry"
+
+    @property
+    def airflow(self) -> Path:
+        return self.root / "airflow"
+
+    @property
+    def site(self) -> Path:
+        """Static pages: index, data docs, model cards."""
+        return self.root / "site"
+
+    @property
+    def log(self) -> Path:
+        """What processes print, and their process ids."""
+        return self.root / "log"
+
+
+class ServiceSettings(_Section):
+    """The ranking service."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=3000, ge=1, le=65535)
+    workers: int = Field(default=1, ge=1, le=64)
+    token: SecretStr | None = Field(
+        default=None, description="Bearer token that requests must carry; open when not set"
+    )
+    max_items: int = Field(default=1000, ge=1, description="most items that one request may carry")
+    max_body_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
+    log_flush_seconds: float = Field(default=0.1, gt=0)
+    log_rotate_seconds: float = Field(default=5.0, gt=0, description="age at which a log file is landed")
+
+
+class AirflowSettings(_Section):
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=1, le=65535)
+    user: str = "admin"
+    password: SecretStr = SecretStr("admin")
+
+
+class SiteSettings(_Section):
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+
+
+class Settings(BaseSettings):
+    """All settings. Make them with `read_settings()`, which turns mistakes into sentences."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter=DELIMITER, frozen=True, extra="forbid"
+    )
+
+    home: Path = Field(default=Path("var"), description="folder that holds all state")
+    project: Path = Field(
+        default=Path(__file__).resolve().parents[2],
+        description="checkout that holds dags/, dbt/, expectations/ and bentos/",
+    )
+    reference_data: Path | None = Field(
+        default=None, description="folder with the reference data; ../shared/data when not set"
+    )
+    threads: int = Field(default=2, ge=1, description="threads for DuckDB and XGBoost")
+    seed: int = Field(default=7, ge=0)
+    service: ServiceSettings = ServiceSettings()
+    airflow: AirflowSettings = AirflowSettings()
+    site: SiteSettings = SiteSettings()
+
+    @property
+    def paths(self) -> Home:
+        return Home(root=self.home.resolve())
+
+
+def _known_names() -> set[str]:
+    names = set()
+    for name, field in Settings.model_fields.items():
+        annotation = field.annotation
+        names.add(f"{PREFIX}{name}".upper())
+        if isinstance(annotation, type) and issubclass(annotation, _Section):
+            names |= {f"{PREFIX}{name}{DELIMITER}{part}".upper() for part in annotation.model_fields}
+    return names
+
+
+def read_settings(**overrides: object) -> Settings:
+    """The settings from the environment, with `overrides` on top.
+
+    Raises:
+        SettingsError: an unknown `LETTERPRESS_` variable, or a value that does not fit.
+    """
+    known = _known_names()
+    for name in sorted(os.environ):
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            near = difflib.get_close_matches(name.upper(), known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise SettingsError(f"expected a known setting, found {name}{hint} Unset it or correct its name.")
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks what comes in
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = PREFIX + DELIMITER.join(str(part).upper() for part in first["loc"])
+        raise SettingsError(
+            f"{where}: {first['msg']}, found {first['input']!r}; correct the variable and run again."
+        ) from error
