@@ -1,4 +1,4 @@
-"""Landing, quarantine, raw partitions, the warehouse connection and published snapshots; the only room with SQL in Python.
+"""Landing, quarantine, raw partitions, the warehouse connection and published snapshots.
 
-No feature is defined and no model is trained here. May ask events.
+The only room with SQL in Python. No feature is defined and no model is trained here. May ask events.
 """
