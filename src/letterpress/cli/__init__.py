@@ -4,6 +4,6 @@ Nothing is decided here. Subcommands import what they need when they run, so tha
 May ask every room.
 """
 
-from letterpress.cli.main import main
+from letterpress.cli.application import main
 
 __all__ = ["main"]

@@ -7,16 +7,15 @@ import importlib
 import json
 import pkgutil
 import sys
+from collections.abc import Sequence
 
-import click
 import typer
 
 from letterpress import cli
-from letterpress.errors import BrokenError, LetterpressError
+from letterpress.errors import BrokenError, LetterpressError, UsageError
 from letterpress.log import configure_log
 
 INTERRUPTED = 130
-WRONG_USAGE = 2
 
 
 def build_app() -> typer.Typer:
@@ -38,8 +37,8 @@ def build_app() -> typer.Typer:
     return app
 
 
-def _report(error: LetterpressError) -> int:
-    if "--json" in sys.argv:
+def _report(error: LetterpressError, *, as_json: bool) -> int:
+    if as_json:
         print(json.dumps({"error": error.title, "detail": str(error), "exit_code": error.exit_code}))
     print(f"{error.title}: {error}", file=sys.stderr)
     return error.exit_code
@@ -55,22 +54,24 @@ def _as_broken(error: OSError) -> BrokenError:
     )
 
 
-def main() -> None:
-    """Run the command line. Exit 0 done, 1 refused by a gate, 2 wrong usage, 3 something broke."""
-    configure_log()
+def run_app(app: typer.Typer, arguments: Sequence[str]) -> int:
+    """The exit code of one call: 0 done, 1 refused by a gate, 2 wrong usage, 3 something broke."""
+    as_json = "--json" in arguments
     try:
-        status = build_app()(standalone_mode=False)
+        status = app(args=list(arguments), prog_name="letterpress", standalone_mode=False)
     except LetterpressError as error:
-        sys.exit(_report(error))
+        return _report(error, as_json=as_json)
     except OSError as error:
-        sys.exit(_report(_as_broken(error)))
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        sys.exit(WRONG_USAGE)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(WRONG_USAGE)
-    except (KeyboardInterrupt, click.Abort):
+        return _report(_as_broken(error), as_json=as_json)
+    except typer.TyperException as error:
+        return _report(UsageError(error.format_message()), as_json=as_json)
+    except (KeyboardInterrupt, typer.Abort):
         print("Stopped before it was done; run the same command again.", file=sys.stderr)
-        sys.exit(INTERRUPTED)
-    sys.exit(status if isinstance(status, int) else 0)
+        return INTERRUPTED
+    return status if isinstance(status, int) else 0
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    configure_log()
+    sys.exit(run_app(build_app(), sys.argv[1:]))

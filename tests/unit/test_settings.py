@@ -1,0 +1,36 @@
+from pathlib import Path
+
+import pytest
+
+from letterpress.errors import SettingsError
+from letterpress.settings import read_settings
+
+
+def test_state_lives_under_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LETTERPRESS_HOME", str(tmp_path))
+    paths = read_settings().paths
+    assert paths.raw == tmp_path / "raw"
+    assert paths.warehouse == tmp_path / "warehouse.duckdb"
+
+
+def test_nested_settings_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LETTERPRESS_SERVICE__PORT", "3999")
+    assert read_settings().service.port == 3999
+
+
+def test_a_misspelt_setting_is_refused_with_the_right_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LETTERPRESS_SERVICE__PROT", "3999")
+    with pytest.raises(SettingsError, match=r"did you mean LETTERPRESS_SERVICE__PORT\?"):
+        read_settings()
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "http"])
+def test_a_wrong_value_names_the_setting_and_the_value(port: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LETTERPRESS_SERVICE__PORT", port)
+    with pytest.raises(SettingsError, match=f"LETTERPRESS_SERVICE__PORT.*'{port}'"):
+        read_settings()
+
+
+def test_secrets_are_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LETTERPRESS_SERVICE__TOKEN", "only-for-the-editor")
+    assert "only-for-the-editor" not in repr(read_settings())
