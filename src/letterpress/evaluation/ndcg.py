@@ -14,8 +14,9 @@ def _groups_of_rows(group_offsets: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _discounts(group_offsets: NDArray[np.int64], groups: NDArray[np.int64], k: int) -> Floats:
     ranks = np.arange(len(groups)) - group_offsets[:-1][groups]
-    discounts: Floats = np.where(ranks < k, 1.0 / np.log2(ranks + 2.0), 0.0)
-    return discounts
+    weights: Floats = 1.0 / np.log2(ranks + 2.0)
+    weights[ranks >= k] = 0.0
+    return weights
 
 
 def _expected_gains(scores: Floats, gains: Floats, groups: NDArray[np.int64]) -> Floats:
@@ -25,8 +26,9 @@ def _expected_gains(scores: Floats, gains: Floats, groups: NDArray[np.int64]) ->
     starts_run = np.ones(len(scores), dtype=bool)
     starts_run[1:] = (groups[1:] != groups[:-1]) | (scores[1:] != scores[:-1])
     runs = np.cumsum(starts_run) - 1
-    means: Floats = np.bincount(runs, weights=gains) / np.bincount(runs)
-    return means[runs]
+    means = np.bincount(runs, weights=gains) / np.bincount(runs)
+    shared: Floats = means[runs]
+    return shared
 
 
 def ndcg_per_group(
