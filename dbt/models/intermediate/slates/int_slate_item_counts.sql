@@ -1,0 +1,65 @@
+-- One row for each thing that became known of a shown item: that it was shown, chosen, delivered, ...
+with slate_items as (
+    select * from {{ ref('fct_slate_items') }}
+),
+
+outcome_hours as (
+    select
+        recommender,
+        tenant,
+        item_id,
+        segment,
+        enhancement,
+        industry,
+        unnest(outcome_hours) as outcome_hour
+    from slate_items
+)
+
+select
+    recommender,
+    tenant,
+    item_id,
+    segment,
+    enhancement,
+    industry,
+    shown_as_of_at as as_of_at,
+    1 as shown,
+    0 as chosen,
+    0 as delivered,
+    0 as clicked,
+    0 as converted,
+    0 as unsubscribed
+from slate_items
+union all
+select
+    recommender,
+    tenant,
+    item_id,
+    segment,
+    enhancement,
+    industry,
+    chosen_as_of_at as as_of_at,
+    0 as shown,
+    1 as chosen,
+    0 as delivered,
+    0 as clicked,
+    0 as converted,
+    0 as unsubscribed
+from slate_items
+where chosen_as_of_at is not null
+union all
+select
+    recommender,
+    tenant,
+    item_id,
+    segment,
+    enhancement,
+    industry,
+    outcome_hour.as_of_at as as_of_at,
+    0 as shown,
+    0 as chosen,
+    outcome_hour.delivered as delivered,
+    outcome_hour.clicked as clicked,
+    outcome_hour.converted as converted,
+    outcome_hour.unsubscribed as unsubscribed
+from outcome_hours
