@@ -33,7 +33,7 @@ class Event(Struct, kw_only=True, omit_defaults=True, tag_field="type"):
     recommender: Name
     occurred_at: Instant
     received_at: Instant | None = None
-    version: Annotated[int, Meta(ge=1)] = SCHEMA_VERSION
+    version: Annotated[int, Meta(ge=1, le=SCHEMA_VERSION)] = SCHEMA_VERSION
 
 
 class Item(Event, tag="item"):
@@ -93,7 +93,7 @@ class Slate(Event, tag="slate"):
     model: str | None = None
     """`recommender/version` that scored it."""
     snapshot: str | None = None
-    seed: int | None = None
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
     schema_hash: str | None = None
     """Of the feature schema that `items[].features` follows."""
 

@@ -1,0 +1,196 @@
+"""Reads and writes one event a line, and says precisely what is wrong with a line that is no event."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+
+from letterpress.errors import LetterpressError
+from letterpress.events.types import EVENT_NAMES, AnyEvent
+
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST = datetime(2080, 1, 1, tzinfo=UTC)
+MAX_LINE_BYTES = 4 * 1024 * 1024
+BAD_LINE_TAG = "bad_line"
+
+REASONS: dict[str, str] = {
+    "not_utf8": "the line is not UTF-8",
+    "nul_byte": "the line holds a NUL byte",
+    "not_json": "the line is not one JSON document",
+    "not_an_object": "the line is JSON but no object",
+    "too_deep": "the line is nested too deeply",
+    "too_large": f"the line is longer than {MAX_LINE_BYTES} bytes",
+    "unknown_type": f"`type` is none of {', '.join(EVENT_NAMES)}",
+    "missing_field": "a required field is missing",
+    "wrong_type": "a field has another type than the schema says",
+    "out_of_range": "a number or time lies outside the allowed range",
+    "too_long": "a text or list is longer than allowed",
+    "too_short": "a text or list is shorter than allowed",
+    "not_allowed": "a value is none of the allowed ones",
+    "bad_time": "a time is not RFC 3339",
+    "no_time_zone": "a time has no offset",
+    "control_character": "a text holds a control character",
+    "truncated_file": "the file ends before its compressed stream does",
+    "corrupt_file": "the compressed stream is damaged from here on",
+    "bad_row": "a row of a foreign log does not fit its header",
+}
+"""Every reason code that a quarantined line can carry, with its meaning."""
+
+
+class MalformedEventError(LetterpressError):
+    """A line that is no event: `code` is one of `REASONS`, `field` a path such as `items[0].position`.
+
+    The reason never quotes a value of the line: values may be personal. `raw` is set when what must be
+    kept is not the line itself but the foreign row inside it.
+    """
+
+    exit_code = 2
+    http_status = 422
+    title = "Malformed event"
+
+    def __init__(self, code: str, field: str | None, reason: str, raw: bytes | None = None) -> None:
+        super().__init__(f"{field}: {reason}" if field else reason)
+        self.code = code
+        self.field = field
+        self.reason = reason
+        self.raw = raw
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """A row of a foreign log that is no event. Landed among the events, quarantined by ingest."""
+
+    raw: str
+    line: int
+    code: str
+    field: str | None
+    reason: str
+
+
+decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
+encoder = msgspec.json.Encoder()
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_MESSAGES: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"missing required field `(?P<field>[^`]+)`"), "missing_field"),
+    (re.compile(r"with a timezone component"), "no_time_zone"),
+    (re.compile(r"Invalid RFC3339"), "bad_time"),
+    (re.compile(r"of length <="), "too_long"),
+    (re.compile(r"of length >="), "too_short"),
+    (re.compile(r"matching regex|Invalid enum value"), "not_allowed"),
+    (re.compile(r"`(int|float)` [<>]|out of range"), "out_of_range"),
+    (re.compile(r"Expected"), "wrong_type"),
+)
+_PATH = re.compile(r" - at `\$\.?(?P<path>.*)`$")
+
+
+def encode(event: AnyEvent) -> bytes:
+    """The event as one line of JSON, without a line end."""
+    return encoder.encode(event)
+
+
+def encode_bad_line(bad: BadLine) -> bytes:
+    """A line that ingest quarantines with the reason that the importer found."""
+    return encoder.encode({"type": BAD_LINE_TAG, **msgspec.to_builtins(bad)})
+
+
+def decode_line(line: bytes) -> AnyEvent:
+    """The event that `line` holds.
+
+    Raises:
+        MalformedEventError: the line is no event; says which field and why.
+    """
+    if len(line) > MAX_LINE_BYTES:
+        raise MalformedEventError("too_large", None, f"{REASONS['too_large']}: it has {len(line)}")
+    try:
+        event = decoder.decode(line)
+    except (ValueError, RecursionError) as error:
+        raise explain(line, error) from None
+    if (problem := find_problem(event, has_escapes=b"\\" in line)) is not None:
+        raise problem
+    return event
+
+
+def find_problem(event: AnyEvent, *, has_escapes: bool) -> MalformedEventError | None:
+    """What the schema cannot say about a decoded event; None when all is well.
+
+    A control character can only come from an escape, so texts are searched only when the line has one.
+    """
+    if not EARLIEST <= event.occurred_at < LATEST:
+        return _time_problem("occurred_at")
+    if event.received_at is not None and not EARLIEST <= event.received_at < LATEST:
+        return _time_problem("received_at")
+    if has_escapes and (path := _find_control_character(msgspec.to_builtins(event))) is not None:
+        return MalformedEventError("control_character", path, REASONS["control_character"])
+    return None
+
+
+def _time_problem(field: str) -> MalformedEventError:
+    reason = f"expected a time from {EARLIEST:%Y} to before {LATEST:%Y}"
+    return MalformedEventError("out_of_range", field, reason)
+
+
+def _find_control_character(value: object, path: str = "") -> str | None:
+    if isinstance(value, str):
+        return path if _CONTROL.search(value) else None
+    children: list[tuple[str, object]] = []
+    if isinstance(value, dict):
+        for key, child in value.items():
+            if _CONTROL.search(key):
+                return path
+            children.append((f"{path}.{key}" if path else key, child))
+    elif isinstance(value, list):
+        children = [(f"{path}[{index}]", child) for index, child in enumerate(value)]
+    return next((found for name, child in children if (found := _find_control_character(child, name))), None)
+
+
+def explain(line: bytes, error: ValueError | RecursionError) -> MalformedEventError:
+    """Why decoding `line` failed with `error`, as a reason code, a field and a sentence without values."""
+    if isinstance(error, RecursionError):
+        return MalformedEventError("too_deep", None, REASONS["too_deep"])
+    if b"\0" in line:
+        return MalformedEventError("nul_byte", None, f"NUL byte at byte {line.index(0)}")
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError as wrong:
+        return MalformedEventError("not_utf8", None, f"invalid UTF-8 at byte {wrong.start}")
+    if isinstance(error, msgspec.ValidationError):
+        return _explain_validation(line, str(error))
+    return MalformedEventError("not_json", None, str(error))
+
+
+def _explain_validation(line: bytes, message: str) -> MalformedEventError:
+    where = _PATH.search(message)
+    path = where["path"] if where else ""
+    text = _PATH.sub("", message)
+    if path == "type":
+        return _explain_type(line)
+    if not path and text.startswith("Expected `object`"):
+        return MalformedEventError("not_an_object", None, text)
+    for pattern, code in _MESSAGES:
+        if found := pattern.search(text):
+            named = found.groupdict().get("field")
+            field = ".".join(part for part in (path, named) if part) or None
+            reason = "not one of the allowed values" if "enum" in text else text
+            return MalformedEventError(code, field, reason)
+    return MalformedEventError("wrong_type", path or None, text.split("'", maxsplit=1)[0].strip())
+
+
+def _explain_type(line: bytes) -> MalformedEventError:
+    """A `bad_line` carries the reason that its importer found; any other unknown type is just that."""
+    try:
+        bad = msgspec.json.decode(line, type=_BadLineOnDisk)
+    except (ValueError, RecursionError):
+        return MalformedEventError("unknown_type", "type", f"expected one of {', '.join(EVENT_NAMES)}")
+    return MalformedEventError(bad.code, bad.field, f"row {bad.line}: {bad.reason}", bad.raw.encode())
+
+
+class _BadLineOnDisk(msgspec.Struct, tag_field="type", tag=BAD_LINE_TAG):
+    raw: str
+    line: int
+    code: str
+    reason: str
+    field: str | None = None

@@ -1,0 +1,43 @@
+"""JSON Schemas of the events, generated from the typed models and published in `docs/events/`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from letterpress.events.types import EVENT_NAMES, EVENT_TYPES, SCHEMA_VERSION
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def event_schemas() -> dict[str, dict[str, Any]]:
+    """For every event type its JSON Schema (draft 2020-12), self-contained."""
+    schemas = {}
+    for name, kind in zip(EVENT_NAMES, EVENT_TYPES, strict=True):
+        (reference,), parts = msgspec.json.schema_components([kind], ref_template="#/$defs/{name}")
+        schemas[name] = {
+            "$schema": DIALECT,
+            "title": f"{name}, version {SCHEMA_VERSION}",
+            **reference,
+            "$defs": parts,
+        }
+    return schemas
+
+
+def render_schema(schema: dict[str, Any]) -> str:
+    """The text of a published schema file."""
+    return json.dumps(schema, indent=2, sort_keys=True) + "\n"
+
+
+def write_schemas(folder: Path) -> list[Path]:
+    """Write `<event>.schema.json` for every event type; returns the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, schema in event_schemas().items():
+        path = folder / f"{name}.schema.json"
+        path.write_text(render_schema(schema), encoding="utf-8")
+        written.append(path)
+    return written

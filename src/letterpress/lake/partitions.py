@@ -1,0 +1,100 @@
+"""Partitions are data time: UTC hours of `occurred_at`, and ranges of them as one key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from letterpress.errors import UsageError
+
+HOUR = timedelta(hours=1)
+HOUR_FORMAT = "%Y-%m-%dT%H"
+_KEY = re.compile(r"^(\d{4}-\d{2}-\d{2}T\d{2})--(\d{4}-\d{2}-\d{2}T\d{2})$")
+
+
+def format_hour(moment: datetime) -> str:
+    """`2026-01-05T03`, the UTC hour that holds `moment`."""
+    return moment.astimezone(UTC).strftime(HOUR_FORMAT)
+
+
+def parse_hour(text: str) -> datetime:
+    """The start of the hour called `text`. Raises UsageError when it is no hour."""
+    try:
+        return datetime.strptime(text, HOUR_FORMAT).replace(tzinfo=UTC)
+    except ValueError:
+        raise UsageError(f"expected an hour like 2026-01-05T03, found {text!r}; correct it.") from None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class HourRange:
+    """UTC hours from `start` to before `end`; both lie on a full hour and `start < end`."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        for moment in (self.start, self.end):
+            if moment.tzinfo is None or moment.astimezone(UTC) != parse_hour(format_hour(moment)):
+                raise UsageError(
+                    f"expected a full UTC hour, found {moment.isoformat()}; cut off the minutes."
+                )
+        if self.start >= self.end:
+            raise UsageError(
+                f"expected a range that ends after it starts, found {format_hour(self.start)} to "
+                f"{format_hour(self.end)}; swap them."
+            )
+
+    @property
+    def key(self) -> str:
+        """The partition key: `2026-01-05T03--2026-01-05T04`, end exclusive."""
+        return f"{format_hour(self.start)}--{format_hour(self.end)}"
+
+    @property
+    def n_hours(self) -> int:
+        return int((self.end - self.start) / HOUR)
+
+    def __contains__(self, moment: datetime) -> bool:
+        return self.start <= moment < self.end
+
+    def __str__(self) -> str:
+        return self.key
+
+    @classmethod
+    def parse(cls, key: str) -> HourRange:
+        """The range that `key` names. Raises UsageError when it names none."""
+        found = _KEY.match(key)
+        if found is None:
+            raise UsageError(
+                f"expected a range like 2026-01-05T03--2026-01-05T04, found {key!r}; correct it."
+            )
+        return cls(parse_hour(found[1]), parse_hour(found[2]))
+
+
+def coalesce_hours(hours: Iterable[datetime], max_ranges: int = 24) -> list[HourRange]:
+    """As few ranges as cover `hours`, sorted; at most `max_ranges` (1 or more) of them.
+
+    Contiguous hours become one range. When that leaves too many, hours are widened to whole days, and
+    when that is still too many, to one span from the first to the last.
+    """
+    starts = sorted(set(hours))
+    if not starts:
+        return []
+    ranges = _merge([(start, start + HOUR) for start in starts])
+    if len(ranges) > max_ranges:
+        days = sorted({start.replace(hour=0) for start in starts})
+        ranges = _merge([(day, day + timedelta(days=1)) for day in days])
+    if len(ranges) > max_ranges:
+        ranges = [HourRange(ranges[0].start, ranges[-1].end)]
+    return ranges
+
+
+def _merge(spans: list[tuple[datetime, datetime]]) -> list[HourRange]:
+    merged: list[tuple[datetime, datetime]] = []
+    for start, end in spans:
+        if merged and merged[-1][1] == start:
+            merged[-1] = (merged[-1][0], end)
+        else:
+            merged.append((start, end))
+    return [HourRange(start, end) for start, end in merged]

@@ -1,0 +1,155 @@
+"""Events as Arrow tables of the raw schema. Nested parts are flattened first: row by row is too slow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from letterpress.events.types import CampaignContext, Event, ShownItem
+from letterpress.lake.raw_schema import (
+    ATTRIBUTES,
+    CAMPAIGN,
+    FEATURES,
+    INSTANT,
+    LABELS,
+    RAW_SCHEMAS,
+    SHOWN_ITEM,
+)
+
+_MICROSECONDS = 1_000_000
+
+
+def events_to_table(event_type: str, events: Sequence[Any], received_at: datetime) -> pa.Table:
+    """A table of `RAW_SCHEMAS[event_type]`, one row an event, in their order.
+
+    `received_at` is filled in where an event carries none.
+    """
+    columns = _envelope(events, received_at)
+    columns.update(_BODIES[event_type](events))
+    schema = RAW_SCHEMAS[event_type]
+    return pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)
+
+
+def _texts(values: list[str | None]) -> pa.Array:
+    return pa.array(values, pa.string())
+
+
+def _column(events: Sequence[Any], name: str) -> pa.Array:
+    return _texts([getattr(event, name) for event in events])
+
+
+def _instants(moments: list[datetime]) -> pa.Array:
+    """Seconds as a double hold the microseconds of this century exactly once rounded."""
+    seconds = np.fromiter((moment.timestamp() for moment in moments), np.float64, len(moments))
+    return pa.array(np.rint(seconds * _MICROSECONDS).astype(np.int64)).view(INSTANT)
+
+
+def _envelope(events: Sequence[Event], received_at: datetime) -> dict[str, pa.Array]:
+    return {
+        "event_id": _texts([event.event_id for event in events]),
+        "tenant": _texts([event.tenant for event in events]),
+        "occurred_at": _instants([event.occurred_at for event in events]),
+        "received_at": _instants([event.received_at or received_at for event in events]),
+        "version": pa.array([event.version for event in events], pa.int32()),
+    }
+
+
+def _offsets(lengths: list[int]) -> pa.Array:
+    return pa.array(np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int32))
+
+
+def _maps(mappings: Sequence[dict[str, Any]], kind: pa.MapType) -> pa.Array:
+    """Keys sorted, so that equal mappings are equal rows."""
+    entries = [sorted(mapping.items()) if mapping else () for mapping in mappings]
+    flat = list(chain.from_iterable(entries))
+    keys = pa.array([key for key, _ in flat], kind.key_type)
+    values = pa.array([value for _, value in flat], kind.item_type)
+    return pa.MapArray.from_arrays(_offsets([len(entry) for entry in entries]), keys, values)
+
+
+def _campaigns(contexts: list[CampaignContext]) -> pa.Array:
+    parts = [
+        _column(contexts, "campaign_id"),
+        _column(contexts, "industry"),
+        _column(contexts, "campaign_type"),
+        _column(contexts, "goal"),
+        _column(contexts, "segment"),
+        pa.array([context.mobile_share for context in contexts], pa.float64()),
+        pa.array([context.send_at for context in contexts], INSTANT),
+        _maps([context.labels for context in contexts], LABELS),
+    ]
+    return pa.StructArray.from_arrays(parts, fields=list(CAMPAIGN))
+
+
+def _features(shown: list[ShownItem]) -> pa.Array:
+    rows = [item.features for item in shown]
+    if not any(row is not None for row in rows):
+        return pa.nulls(len(rows), FEATURES)
+    offsets = _offsets([len(row) if row is not None else 0 for row in rows])
+    values = pa.array(list(chain.from_iterable(row for row in rows if row is not None)), pa.float64())
+    missing = pa.array([row is None for row in rows], pa.bool_())
+    return pa.ListArray.from_arrays(offsets, values, type=FEATURES, mask=missing)
+
+
+def _shown_items(slates: Sequence[Any]) -> pa.Array:
+    shown = list(chain.from_iterable(slate.items for slate in slates))
+    parts = [
+        _column(shown, "item_id"),
+        pa.array([item.position for item in shown], pa.int32()),
+        pa.array([item.score for item in shown], pa.float64()),
+        pa.array([item.propensity for item in shown], pa.float64()),
+        _features(shown),
+    ]
+    structs = pa.StructArray.from_arrays(parts, fields=list(SHOWN_ITEM))
+    return pa.ListArray.from_arrays(
+        _offsets([len(slate.items) for slate in slates]), structs, type=pa.list_(SHOWN_ITEM)
+    )
+
+
+def _item_body(events: Sequence[Any]) -> dict[str, pa.Array]:
+    return {
+        "item_id": _column(events, "item_id"),
+        "kind": _column(events, "kind"),
+        "source_id": _column(events, "source_id"),
+        "attributes": _maps([event.attributes for event in events], ATTRIBUTES),
+        "labels": _maps([event.labels for event in events], LABELS),
+    }
+
+
+def _campaign_body(events: Sequence[Any]) -> dict[str, pa.Array]:
+    return {"campaign": _campaigns([event.campaign for event in events])}
+
+
+def _slate_body(events: Sequence[Any]) -> dict[str, pa.Array]:
+    names = ("slate_id", "slot", "policy", "model", "snapshot", "schema_hash")
+    return {
+        **{name: _column(events, name) for name in names},
+        "campaign": _campaigns([event.campaign for event in events]),
+        "items": _shown_items(events),
+        "seed": pa.array([event.seed for event in events], pa.int64()),
+    }
+
+
+def _interaction_body(events: Sequence[Any]) -> dict[str, pa.Array]:
+    return {name: _column(events, name) for name in ("slate_id", "item_id", "action")}
+
+
+def _outcome_body(events: Sequence[Any]) -> dict[str, pa.Array]:
+    return {
+        **{name: _column(events, name) for name in ("slate_id", "item_id", "kind")},
+        "count": pa.array([event.count for event in events], pa.int64()),
+    }
+
+
+_BODIES: dict[str, Callable[[Sequence[Any]], dict[str, pa.Array]]] = {
+    "item": _item_body,
+    "campaign": _campaign_body,
+    "slate": _slate_body,
+    "interaction": _interaction_body,
+    "outcome": _outcome_body,
+}

@@ -1,0 +1,45 @@
+"""Connections to the warehouse: one writer, or readers; never both (ADR 0002)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+
+from letterpress.errors import BrokenError, StorageError
+from letterpress.settings import Home
+
+
+@contextmanager
+def connect_warehouse(home: Home, *, read_only: bool, threads: int) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection in UTC that is closed when the block ends.
+
+    Raises:
+        BrokenError: another process holds the warehouse, or it does not exist and `read_only` is set.
+        StorageError: the file is no DuckDB database of this version.
+    """
+    if read_only and not home.warehouse.exists():
+        raise BrokenError(
+            f"expected a warehouse at {home.warehouse}, found none. Run `letterpress ingest`, then "
+            "`letterpress features`."
+        )
+    home.root.mkdir(parents=True, exist_ok=True)
+    try:
+        connection = duckdb.connect(
+            str(home.warehouse), read_only=read_only, config={"threads": threads, "TimeZone": "UTC"}
+        )
+    except duckdb.IOException as error:
+        if "lock" in str(error):
+            raise BrokenError(
+                f"expected {home.warehouse} to be free, found another process that writes it. Wait for "
+                "the running DAG or command to end, then run this again."
+            ) from error
+        raise StorageError(
+            f"expected a DuckDB {duckdb.__version__} database at {home.warehouse}, found: {error}. "
+            "Delete it: it is rebuilt from raw."
+        ) from error
+    try:
+        yield connection
+    finally:
+        connection.close()
