@@ -55,11 +55,11 @@ select
     segment,
     enhancement,
     industry,
-    outcome_hour.as_of_at as as_of_at,
+    outcome_hour.as_of_at,
     0 as shown,
     0 as chosen,
-    outcome_hour.delivered as delivered,
-    outcome_hour.clicked as clicked,
-    outcome_hour.converted as converted,
-    outcome_hour.unsubscribed as unsubscribed
+    outcome_hour.delivered,
+    outcome_hour.clicked,
+    outcome_hour.converted,
+    outcome_hour.unsubscribed
 from outcome_hours

@@ -29,10 +29,10 @@ shown as (
 placed as (
     select
         * exclude (place, item_ids, nth),
-        place.item_id as item_id,
-        place.position as position,
-        place.score as score,
-        place.propensity as propensity,
+        place.item_id,
+        place.position,
+        place.score,
+        place.propensity,
         place.features as logged_features
     from shown
     where list_position(item_ids, place.item_id) = nth

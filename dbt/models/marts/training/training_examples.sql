@@ -18,6 +18,15 @@ item_totals as (
     window since_birth as (partition by recommender, tenant, item_id order by as_of_at)
 ),
 
+item_moments as (
+    select distinct
+        recommender,
+        tenant,
+        item_id,
+        hour_at
+    from slate_items
+),
+
 item as (
     select
         hours.recommender,
@@ -25,7 +34,7 @@ item as (
         hours.item_id,
         hours.hour_at,
         {{- known_counts('totals') }}
-    from (select distinct recommender, tenant, item_id, hour_at from slate_items) as hours
+    from item_moments as hours
     asof inner join item_totals as totals
         on
             hours.recommender = totals.recommender
@@ -46,6 +55,16 @@ item_segment_totals as (
     window since_birth as (partition by recommender, tenant, item_id, segment order by as_of_at)
 ),
 
+item_segment_moments as (
+    select distinct
+        recommender,
+        tenant,
+        item_id,
+        segment,
+        hour_at
+    from slate_items
+),
+
 item_segment as (
     select
         hours.recommender,
@@ -54,7 +73,7 @@ item_segment as (
         hours.segment,
         hours.hour_at,
         {{- known_counts('totals') }}
-    from (select distinct recommender, tenant, item_id, segment, hour_at from slate_items) as hours
+    from item_segment_moments as hours
     asof inner join item_segment_totals as totals
         on
             hours.recommender = totals.recommender
@@ -75,6 +94,15 @@ enhancement_industry_totals as (
     window since_birth as (partition by recommender, enhancement, industry order by as_of_at)
 ),
 
+enhancement_industry_moments as (
+    select distinct
+        recommender,
+        enhancement,
+        industry,
+        hour_at
+    from slate_items
+),
+
 enhancement_industry as (
     select
         hours.recommender,
@@ -82,7 +110,7 @@ enhancement_industry as (
         hours.industry,
         hours.hour_at,
         {{- known_counts('totals') }}
-    from (select distinct recommender, enhancement, industry, hour_at from slate_items) as hours
+    from enhancement_industry_moments as hours
     asof inner join enhancement_industry_totals as totals
         on
             hours.recommender = totals.recommender
