@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -212,7 +213,7 @@ def load_tree_scorer(booster: bytes, feature_count: int, cache_folder: Path | No
             f"expected a booster of {feature_count} features, found {model.num_features()}; train it again."
         )
     try:
-        trees = read_trees(json.loads(bytes(model.save_raw("json"))))
+        trees = read_trees(msgspec.json.decode(model.save_raw("json")))
     except _CannotWalk as error:
         logger.info("load_tree_scorer fallback=inplace_predict reason=%s", error)
         return reference

@@ -1,0 +1,125 @@
+"""Takes a batch of events: says what is wrong with each, drops what was seen, and logs the rest durably."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, OrderedDict
+
+import msgspec
+
+from letterpress.clock import Clock
+from letterpress.errors import StorageError
+from letterpress.events.codec import MalformedEventError, decode_line, encode
+from letterpress.events.types import AnyEvent
+from letterpress.recommenders import RECOMMENDERS
+from letterpress.serving.event_log import EventLog
+from letterpress.serving.messages import EventsAnswer, RejectedEvent
+from letterpress.serving.problems import problem, wrong_body
+
+REMEMBERED_EVENTS = 200_000
+EVENTS_PER_TURN = 200
+"""Decoded in one go before waiting slate requests get their turn; some 2 ms."""
+DURABLE_SECONDS = 4.0
+
+Key = tuple[str, str]
+
+
+class _Batch(msgspec.Struct):
+    events: list[msgspec.Raw] | None = None
+
+
+_whole = msgspec.json.Decoder(msgspec.Raw)
+_list = msgspec.json.Decoder(list[msgspec.Raw])
+_object = msgspec.json.Decoder(_Batch)
+
+
+def split_batch(body: bytes) -> list[bytes]:
+    """The events of a body as they came: a JSON array, `{"events": [...]}`, one event, or one a line.
+
+    Raises:
+        RequestProblemError: the body is none of these.
+    """
+    start = body.lstrip()[:1]
+    try:
+        _whole.decode(body)
+    except (ValueError, RecursionError) as error:
+        if start == b"{" and b"\n" in body.strip():
+            return [line for line in body.splitlines() if line.strip()]
+        raise wrong_body(error) from error
+    try:
+        if start == b"[":
+            return [bytes(raw) for raw in _list.decode(body)]
+        events = _object.decode(body).events
+    except msgspec.ValidationError as error:
+        raise wrong_body(error) from error
+    return [body] if events is None else [bytes(raw) for raw in events]
+
+
+class EventIntake:
+    """Accepted means on disk: the answer is given after the log has synced."""
+
+    def __init__(self, log: EventLog, clock: Clock, counts: Counter[str]) -> None:
+        self._log, self._clock, self._counts = log, clock, counts
+        self._seen: OrderedDict[Key, None] = OrderedDict()
+
+    async def take(self, body: bytes) -> EventsAnswer:
+        """What became of every event of `body`.
+
+        Raises:
+            RequestProblemError: the body is no batch, or the log did not answer in time.
+            StorageError: the log does not reach the disk; nothing was accepted.
+        """
+        accepted: dict[Key, bytes] = {}
+        answer = EventsAnswer(accepted=0, duplicate=0, rejected=[])
+        for index, line in enumerate(split_batch(body)):
+            if index % EVENTS_PER_TURN == EVENTS_PER_TURN - 1:
+                await asyncio.sleep(0)
+            try:
+                event = self._read(line)
+            except MalformedEventError as error:
+                answer.rejected.append(RejectedEvent(index=index, field=error.field, reason=error.reason))
+                continue
+            key = (event.recommender, event.event_id)
+            if key in self._seen or key in accepted:
+                answer.duplicate += 1
+            else:
+                accepted[key] = encode(event)
+        if accepted:
+            await self._write(accepted)
+        answer.accepted = len(accepted)
+        self._counts["accepted"] += answer.accepted
+        self._counts["duplicate"] += answer.duplicate
+        self._counts["rejected"] += len(answer.rejected)
+        return answer
+
+    def _read(self, line: bytes) -> AnyEvent:
+        event = decode_line(line)
+        if event.recommender not in RECOMMENDERS:
+            known = ", ".join(sorted(RECOMMENDERS))
+            raise MalformedEventError("not_allowed", "recommender", f"expected one of {known}")
+        if event.received_at is None:  # a simulation or a relay says itself when it reached us
+            event.received_at = self._clock.now()
+        return event
+
+    async def _write(self, accepted: dict[Key, bytes]) -> None:
+        future = self._log.append_durable(b"\n".join(accepted.values()))
+        try:
+            await asyncio.wait_for(asyncio.wrap_future(future), DURABLE_SECONDS)
+        except TimeoutError:
+            raise problem(
+                503,
+                "Log is slow",
+                f"the events were not on disk within {DURABLE_SECONDS:g} s; send them again, "
+                "what was written meanwhile counts once.",
+                headers=((b"retry-after", b"5"),),
+            ) from None
+        except StorageError:
+            self._counts["refused"] += len(accepted)
+            raise
+        self._remember(accepted)
+
+    def _remember(self, keys: dict[Key, bytes]) -> None:
+        """Only what is on disk: an event whose write failed must be accepted when it comes again."""
+        self._seen.update(dict.fromkeys(keys))
+        while len(self._seen) > REMEMBERED_EVENTS:
+            self._seen.popitem(last=False)

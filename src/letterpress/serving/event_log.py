@@ -1,0 +1,240 @@
+"""The durable log of the service: append in memory, write and fdatasync in a thread (ADR 0006).
+
+Slates are appended and forgotten; events are appended with a future that is done when they are on disk,
+so that an accepted event survives the death of the process. Files are `<name>.jsonl.open` while they
+grow and lose the `.open` when they are landed. The lock on an open file dies with its process, which is
+how a later start knows what was left behind.
+
+When the disk takes nothing the service stays up: waiting events are refused at once, slates are kept up
+to a bound and then counted as unlogged, and the write is tried again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import itertools
+import os
+import threading
+import time
+from concurrent.futures import Future
+from pathlib import Path
+
+from letterpress.atomic_file import sync_folder
+from letterpress.clock import Clock
+from letterpress.errors import StorageError
+from letterpress.log import logger
+from letterpress.serving.messages import LogState
+
+OPEN_SUFFIX = ".open"
+MAX_FILE_BYTES = 64 * 1024 * 1024
+MAX_PENDING_BYTES = 64 * 1024 * 1024
+RETRY_SECONDS = 1.0
+STOP_SECONDS = 10.0
+
+
+class LogFullError(StorageError):
+    """The disk, or the memory in front of it, takes no more."""
+
+    http_status = 507
+    title = "Log is full"
+
+
+def land_abandoned(folder: Path) -> list[Path]:
+    """Land the files that dead processes left open; a torn last line is for ingest to quarantine."""
+    landed = []
+    for path in sorted(folder.glob(f"*{OPEN_SUFFIX}")):
+        with contextlib.suppress(FileNotFoundError, BlockingIOError), path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            landed.append(_land(path))
+    return landed
+
+
+def _land(path: Path) -> Path:
+    target = path.with_name(path.name.removesuffix(OPEN_SUFFIX))
+    if path.stat().st_size == 0:
+        path.unlink()
+    else:
+        path.rename(target)
+        sync_folder(path.parent)
+    return target
+
+
+class _OpenFile:
+    """One growing file. `synced_bytes` of it are on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.opened_at = time.monotonic()
+        self.synced_bytes = 0
+        hidden = path.with_name(f".{path.name}.new")  # locked before anybody can see it
+        self._descriptor = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        hidden.rename(path)
+        sync_folder(path.parent)
+
+    def append(self, content: bytes) -> None:
+        """Put `content` on disk, or raise OSError and leave the file as it was."""
+        rest = memoryview(content)
+        try:
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+            os.fdatasync(self._descriptor)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, self.synced_bytes)
+            raise
+        self.synced_bytes += len(content)
+
+    def land(self) -> None:
+        """Rename the file for ingest, then let go of its lock."""
+        try:
+            _land(self.path)
+        finally:
+            os.close(self._descriptor)
+
+
+class EventLog:
+    """Lines in, files in `folder` out. `append` and `append_durable` may be called from any thread."""
+
+    def __init__(
+        self,
+        folder: Path,
+        clock: Clock,
+        *,
+        flush_seconds: float = 0.1,
+        rotate_seconds: float = 5.0,
+        max_pending_bytes: int = MAX_PENDING_BYTES,
+    ) -> None:
+        self._folder, self._clock = folder, clock
+        self._flush_seconds, self._rotate_seconds = flush_seconds, rotate_seconds
+        self._max_pending_bytes = max_pending_bytes
+        self._lock, self._wake, self._numbers = threading.Lock(), threading.Event(), itertools.count()
+        self._slates: list[bytes] = []
+        self._events: list[tuple[bytes, Future[None]]] = []
+        self._pending_bytes = 0
+        self._unlogged_slates = 0
+        self._reason: str | None = None
+        self._is_stopping = False
+        self._file: _OpenFile | None = None
+        self._thread = threading.Thread(target=self._run, name="event-log", daemon=True)
+
+    def start(self) -> None:
+        """Land what a dead process left, and start to write."""
+        with contextlib.suppress(OSError):  # the writer finds the same and says so
+            self._folder.mkdir(parents=True, exist_ok=True)
+            land_abandoned(self._folder)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what is in memory, land the file and end the thread."""
+        self._is_stopping = True
+        self._wake.set()
+        self._thread.join(STOP_SECONDS)
+
+    def state(self) -> LogState:
+        return LogState(
+            healthy=self._reason is None and self._thread.is_alive(),
+            reason=self._reason,
+            pending_bytes=self._pending_bytes,
+            unlogged_slates=self._unlogged_slates,
+        )
+
+    def append(self, line: bytes) -> bool:
+        """Log a slate soon. False, and the slate is counted as unlogged, when memory is full."""
+        with self._lock:
+            if self._pending_bytes + len(line) > self._max_pending_bytes:
+                self._unlogged_slates += 1
+                return False
+            self._slates.append(line)
+            self._pending_bytes += len(line)
+            return True
+
+    def append_durable(self, lines: bytes) -> Future[None]:
+        """A future that is done when `lines` (no line end at the end) are on disk.
+
+        It fails with a StorageError when they are not; then none of them counts as accepted.
+        """
+        future: Future[None] = Future()
+        with self._lock:
+            if self._reason is not None or self._is_stopping:
+                future.set_exception(
+                    StorageError(self._reason or "the service is stopping; send them again.")
+                )
+                return future
+            if self._pending_bytes + len(lines) > self._max_pending_bytes:
+                future.set_exception(LogFullError("the log's memory is full; send the events again later."))
+                return future
+            self._events.append((lines, future))
+            self._pending_bytes += len(lines)
+        self._wake.set()
+        return future
+
+    def _run(self) -> None:
+        while not self._is_stopping:
+            self._wake.wait(self._flush_seconds if self._reason is None else RETRY_SECONDS)
+            self._wake.clear()
+            self._flush()
+            self._rotate(force=False)
+        self._flush()
+        self._rotate(force=True)
+
+    def _take(self) -> tuple[list[bytes], list[tuple[bytes, Future[None]]]]:
+        with self._lock:
+            slates, events = self._slates, self._events
+            self._slates, self._events, self._pending_bytes = [], [], 0
+        return slates, [(lines, future) for lines, future in events if future.set_running_or_notify_cancel()]
+
+    def _flush(self) -> None:
+        slates, events = self._take()
+        if not slates and not events and self._reason is None:
+            return
+        content = b"\n".join([*slates, *(lines for lines, _ in events), b""])
+        try:
+            self._write(content)
+        except OSError as error:
+            self._fail(error, slates, events)
+            return
+        if self._reason is not None:
+            logger.info("event_log writes again folder=%s", self._folder)
+            self._reason = None
+        for _, future in events:
+            future.set_result(None)
+
+    def _write(self, content: bytes) -> None:
+        if self._file is None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            stamp = int(self._clock.now().timestamp() * 1e6)
+            name = f"{os.getpid()}-{stamp}-{next(self._numbers)}.jsonl{OPEN_SUFFIX}"
+            self._file = _OpenFile(self._folder / name)
+        self._file.append(content)
+
+    def _fail(self, error: OSError, slates: list[bytes], events: list[tuple[bytes, Future[None]]]) -> None:
+        """Refuse the events, keep the slates, and begin a new file, as the old is suspect."""
+        is_full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        cause = "the disk is full" if is_full else f"the disk failed ({error.strerror})"
+        if self._reason is None:
+            logger.error("event_log failed reason=%s folder=%s", error.strerror, self._folder)
+        self._reason = (
+            f"{cause}: {self._folder} took no more; nothing of this batch was accepted, send it again."
+        )
+        with self._lock:
+            self._slates[:0] = slates
+            self._pending_bytes += sum(map(len, slates))
+        refusal = (LogFullError if is_full else StorageError)(self._reason)
+        for _, future in events:
+            future.set_exception(refusal)
+        self._rotate(force=True)
+
+    def _rotate(self, *, force: bool) -> None:
+        file = self._file
+        if file is None:
+            return
+        is_old = time.monotonic() - file.opened_at >= self._rotate_seconds
+        if force or is_old or file.synced_bytes >= MAX_FILE_BYTES:
+            self._file = None
+            try:
+                file.land()
+            except OSError as error:  # stays `.open`; the next start lands it
+                logger.warning("event_log not landed file=%s reason=%s", file.path.name, error.strerror)

@@ -1,0 +1,110 @@
+"""What goes in and out over HTTP, as typed models; the OpenAPI document is generated from these."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from letterpress.events.types import CampaignContext, Identifier, Name
+
+
+class RequestItem(Struct, kw_only=True):
+    """A candidate. What is given here goes before what the snapshot knows of the item."""
+
+    item_id: Identifier
+    source_id: Identifier | None = None
+    attributes: dict[str, float] = {}
+    labels: dict[str, str] = {}
+
+
+class RankRequest(Struct, kw_only=True):
+    """Which candidates to rank for which slot of which campaign. Unknown fields are ignored."""
+
+    recommender: Name
+    tenant: Identifier
+    campaign: CampaignContext
+    slot: Identifier
+    items: list[RequestItem] | None = None
+    """Null: the tenant's known items, the most chosen first."""
+    k: int | None = None
+    """Places to fill, 1 .. number of items. Null: the recommender's slate size, or all items if fewer."""
+
+
+class RankedItem(Struct, kw_only=True):
+    """One place of the answer."""
+
+    item_id: str
+    position: Annotated[int, Meta(ge=1)]
+    score: float | None
+    """Orders items within this slate; not a rate. Null: nothing is known of the item."""
+    propensity: float
+    """Probability that the policy put this item at this position."""
+
+
+class RankAnswer(Struct, kw_only=True):
+    """The slate. Report what happens to it with `slate_id` as interaction and outcome events."""
+
+    slate_id: str
+    recommender: str
+    model: str
+    """`recommender/version` that scored it."""
+    snapshot: str
+    policy: str
+    items: list[RankedItem]
+
+
+class RejectedEvent(Struct, kw_only=True):
+    """An event of the batch that was not taken."""
+
+    index: int
+    """Its place in the batch, from 0."""
+    field: str | None
+    reason: str
+
+
+class EventsAnswer(Struct, kw_only=True):
+    """How many events are on disk, were there already, or did not fit."""
+
+    accepted: int
+    duplicate: int
+    rejected: list[RejectedEvent]
+
+
+class ModelState(Struct, kw_only=True):
+    recommender: str
+    model: str
+    sha256: str
+    scorer: str
+
+
+class LogState(Struct, kw_only=True):
+    healthy: bool
+    reason: str | None
+    pending_bytes: int
+    """In memory, not yet on disk."""
+    unlogged_slates: int
+    """Given up since start because memory was full while the disk took nothing."""
+
+
+class Readiness(Struct, kw_only=True):
+    """`ready` is whether slates can be answered; `problems` is what a person should look at."""
+
+    ready: bool
+    models: list[ModelState]
+    snapshot: str | None
+    log: LogState
+    problems: dict[str, str]
+
+
+class Problem(Struct, kw_only=True, omit_defaults=True):
+    """An RFC 9457 problem document."""
+
+    title: str
+    status: int
+    detail: str
+    type: str = "about:blank"
+    field: str | None = None
+    """Path of the field that does not fit, e.g. `campaign.mobile_share`."""
+    known: list[str] | None = None
+    """What would have been accepted."""

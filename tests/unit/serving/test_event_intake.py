@@ -1,0 +1,124 @@
+"""A batch of events: accepted, duplicate or rejected, each with its reason."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from letterpress.clock import ManualClock
+from letterpress.serving.event_intake import EventIntake, split_batch
+from letterpress.serving.event_log import EventLog
+from letterpress.serving.messages import EventsAnswer
+from letterpress.serving.problems import RequestProblemError
+
+NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
+
+
+def interaction(event_id: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "type": "interaction",
+        "event_id": event_id,
+        "tenant": "acme",
+        "recommender": "image_enhancement",
+        "occurred_at": "2026-01-05T11:59:00Z",
+        "slate_id": "s1",
+        "item_id": "i1",
+        "action": "chosen",
+    } | fields
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[EventLog]:
+    log = EventLog(tmp_path, ManualClock(NOW), flush_seconds=0.01)
+    log.start()
+    yield log
+    log.stop()
+
+
+@pytest.fixture
+def intake(log: EventLog) -> EventIntake:
+    return EventIntake(log, ManualClock(NOW), Counter())
+
+
+def take(intake: EventIntake, *batches: object) -> list[EventsAnswer]:
+    async def run() -> list[EventsAnswer]:
+        return [await intake.take(json.dumps(batch).encode()) for batch in batches]
+
+    return asyncio.run(run())
+
+
+def test_accepted_events_are_on_disk_with_the_time_of_their_receipt(
+    intake: EventIntake, tmp_path: Path
+) -> None:
+    [answer] = take(intake, [interaction("e1"), interaction("e2", received_at="2026-01-05T11:59:30Z")])
+    assert (answer.accepted, answer.duplicate, answer.rejected) == (2, 0, [])
+    lines = [json.loads(line) for path in tmp_path.iterdir() for line in path.read_text().splitlines()]
+    assert [line["received_at"] for line in lines] == ["2026-01-05T12:00:00Z", "2026-01-05T11:59:30Z"]
+
+
+def test_an_event_counts_once_within_a_batch_and_between_batches(intake: EventIntake) -> None:
+    first, second = take(intake, [interaction("e1"), interaction("e1")], [interaction("e1")])
+    assert (first.accepted, first.duplicate) == (1, 1)
+    assert (second.accepted, second.duplicate) == (0, 1)
+
+
+def test_the_same_id_of_another_recommender_is_another_event(intake: EventIntake) -> None:
+    [answer] = take(intake, [interaction("e1"), interaction("e1", recommender="open_bandit")])
+    assert answer.accepted == 2
+
+
+def test_a_bad_event_is_rejected_with_its_place_field_and_reason_and_the_rest_accepted(
+    intake: EventIntake,
+) -> None:
+    [answer] = take(
+        intake, [interaction("e1"), interaction("e2", action="kicked"), interaction("e3", recommender="nope")]
+    )
+    assert answer.accepted == 1
+    assert [(bad.index, bad.field) for bad in answer.rejected] == [(1, "action"), (2, "recommender")]
+    assert "image_enhancement" in answer.rejected[1].reason
+
+
+def test_an_event_that_could_not_be_written_is_accepted_when_it_comes_again(
+    intake: EventIntake, log: EventLog, tmp_path: Path
+) -> None:
+    log.stop()
+    with pytest.raises(Exception, match="stopping"):
+        take(intake, [interaction("e1")])
+    again = EventLog(tmp_path, ManualClock(NOW))
+    again.start()
+    intake._log = again
+    assert take(intake, [interaction("e1")])[0].accepted == 1
+    again.stop()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.dumps([interaction("a"), interaction("b")]),
+        json.dumps({"events": [interaction("a"), interaction("b")]}, indent=2),
+        "\n".join(json.dumps(interaction(name)) for name in "ab") + "\n\n",
+    ],
+)
+def test_a_batch_is_an_array_an_object_or_lines(body: str) -> None:
+    assert [json.loads(line)["event_id"] for line in split_batch(body.encode())] == ["a", "b"]
+
+
+def test_a_single_event_is_a_batch_of_one() -> None:
+    assert len(split_batch(json.dumps(interaction("a"), indent=1).encode())) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [(b"hello", 400), (b"", 400), (b"[1, 2", 400), (b"[" * 5000, 400), (b"3", 422), (b'{"events": 3}', 422)],
+)
+def test_what_is_no_batch_is_refused(body: bytes, status: int) -> None:
+    with pytest.raises(RequestProblemError) as refused:
+        split_batch(body)
+    assert refused.value.problem.status == status
