@@ -1,0 +1,183 @@
+"""From Arrow tables of training examples to arrays; no row becomes a Python object but its ids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from letterpress.datasets.gains import blended_gains
+from letterpress.datasets.training_set import MICROSECONDS_PER_HOUR, TrainingSet
+from letterpress.errors import NotEnoughDataError
+from letterpress.recommenders import Recommender
+
+_SEPARATOR = "\x1f"
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSchema:
+    """What the features of a row are, and how they are computed where they were not logged."""
+
+    names: tuple[str, ...]
+    hash: str
+    compute: Callable[[pa.Table], NDArray[np.float32]]
+
+
+def training_set_from(
+    tables: Iterable[pa.Table],
+    recommender: Recommender,
+    schema: FeatureSchema,
+    *,
+    known_until: datetime | None = None,
+) -> TrainingSet:
+    """The training set of tables with the columns of `training_examples`.
+
+    `known_until` is the time of the newest event; without it, that of the newest slate.
+
+    Raises:
+        NotEnoughDataError: no slate is old enough, or there is none at all.
+    """
+    parts = [_rows_of(table, recommender, schema) for table in tables if table.num_rows]
+    if not parts:
+        raise NotEnoughDataError(
+            f"{recommender.name}: expected slates to train on, found none; ingest a log first."
+        )
+    whole = _group(_Rows.joined(parts), schema.names)
+    newest = int(whole.shown_at.max())
+    if known_until is not None:
+        newest = max(newest, round(known_until.timestamp() * 1e6))
+    window_hours = max(target.window_hours for target in recommender.targets)
+    ripe = whole.shown_at <= newest - window_hours * MICROSECONDS_PER_HOUR
+    if not ripe.any():
+        raise NotEnoughDataError(
+            f"{recommender.name}: expected slates older than the {window_hours} h that outcomes take, found "
+            f"only {len(whole)} younger ones; wait for their outcomes and run again."
+        )
+    return replace(whole.take(ripe), unripe_slates=int((~ripe).sum()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Columns of one batch, or of all of them."""
+
+    slate: pa.ChunkedArray
+    campaign: pa.ChunkedArray
+    item: pa.ChunkedArray
+    shown_at: NDArray[np.int64]
+    position: NDArray[np.int32]
+    propensity: NDArray[np.float64]
+    gains: NDArray[np.float32]
+    clicks: NDArray[np.int64]
+    features: NDArray[np.float32]
+    recomputed: int
+
+    @classmethod
+    def joined(cls, parts: list[_Rows]) -> _Rows:
+        arrays = {
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in ("shown_at", "position", "propensity", "gains", "clicks", "features")
+        }
+        names = {
+            name: pa.chunked_array([chunk for part in parts for chunk in getattr(part, name).chunks])
+            for name in ("slate", "campaign", "item")
+        }
+        return cls(**names, **arrays, recomputed=sum(part.recomputed for part in parts))
+
+
+def _rows_of(table: pa.Table, recommender: Recommender, schema: FeatureSchema) -> _Rows:
+    features, recomputed = _features_of(table, schema)
+    counts = {name: _integers(table, name) for name in _target_columns(recommender)}
+    return _Rows(
+        slate=_with_tenant(table, "slate_id"),
+        campaign=_with_tenant(table, "campaign_id"),
+        item=_with_tenant(table, "item_id"),
+        shown_at=_microseconds(table),
+        position=_integers(table, "position").astype(np.int32),
+        propensity=pc.fill_null(table["propensity"].cast(pa.float64()), np.nan).to_numpy(),
+        gains=blended_gains(recommender.targets, counts),
+        clicks=_integers(table, "clicked"),
+        features=features,
+        recomputed=recomputed,
+    )
+
+
+def _microseconds(table: pa.Table) -> NDArray[np.int64]:
+    shown: NDArray[np.int64] = (
+        table["shown_at"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy()
+    )
+    return shown
+
+
+def _target_columns(recommender: Recommender) -> set[str]:
+    columns = {target.numerator for target in recommender.targets}
+    return columns | {target.denominator for target in recommender.targets if target.denominator}
+
+
+def _integers(table: pa.Table, name: str) -> NDArray[np.int64]:
+    integers: NDArray[np.int64] = pc.fill_null(table[name].cast(pa.int64()), 0).to_numpy()
+    return integers
+
+
+def _with_tenant(table: pa.Table, name: str) -> pa.ChunkedArray:
+    """Ids that differ between tenants."""
+    return pc.binary_join_element_wise(
+        table["tenant"].cast(pa.string()), table[name].cast(pa.string()), _SEPARATOR
+    )
+
+
+def _features_of(table: pa.Table, schema: FeatureSchema) -> tuple[NDArray[np.float32], int]:
+    """Features `(n, n_features)` as logged under this schema, else computed; and how many were computed."""
+    lengths = pc.list_value_length(table["logged_features"])
+    is_logged = pc.and_(
+        pc.equal(table["logged_schema_hash"], schema.hash), pc.equal(lengths, len(schema.names))
+    )
+    logged = pc.fill_null(is_logged, fill_value=False).to_numpy()
+    features = np.empty((table.num_rows, len(schema.names)), dtype=np.float32)
+    if logged.any():
+        values = pc.list_flatten(table.filter(pa.array(logged))["logged_features"])
+        flat = pc.fill_null(values.cast(pa.float64()), np.nan).to_numpy()
+        features[logged] = flat.reshape(-1, len(schema.names))
+    if not logged.all():
+        features[~logged] = schema.compute(table.filter(pa.array(~logged)))
+    return features, int((~logged).sum())
+
+
+def _codes(names: pa.ChunkedArray) -> tuple[NDArray[np.int64], NDArray[np.object_]]:
+    encoded = names.combine_chunks().dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    codes = encoded.indices.to_numpy().astype(np.int64)
+    values = np.array(encoded.dictionary.to_pylist(), dtype=object)
+    order = np.argsort(values)  # codes must not depend on the order of rows in the file
+    ranks = np.empty(len(order), dtype=np.int64)
+    ranks[order] = np.arange(len(order))
+    return ranks[codes], values[order]
+
+
+def _group(rows: _Rows, names: tuple[str, ...]) -> TrainingSet:
+    slates, slate_ids = _codes(rows.slate)
+    campaigns, _ = _codes(rows.campaign)
+    items, item_ids = _codes(rows.item)
+    order = np.lexsort((items, rows.position, slates, rows.shown_at))
+    slates = slates[order]
+    starts = np.flatnonzero(np.r_[True, slates[1:] != slates[:-1]])
+    return TrainingSet(
+        feature_names=names,
+        features=rows.features[order],
+        gains=rows.gains[order],
+        clicks=rows.clicks[order],
+        position=rows.position[order],
+        propensity=rows.propensity[order],
+        item_codes=items[order].astype(np.int32),
+        item_ids=item_ids,
+        group_offsets=np.r_[starts, len(slates)].astype(np.int64),
+        slate_ids=slate_ids[slates[starts]],
+        campaign_codes=campaigns[order][starts].astype(np.int32),
+        shown_at=rows.shown_at[order][starts],
+        recomputed_rows=rows.recomputed,
+    )

@@ -1,0 +1,79 @@
+"""Training examples as arrays: one row an item in a slate, slates in the order of time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from letterpress.errors import NotEnoughDataError
+
+MICROSECONDS_PER_HOUR = 3_600_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """Rows `(n,)` are items, groups `(g,)` are slates; group `i` is rows `offsets[i]:offsets[i + 1]`."""
+
+    feature_names: tuple[str, ...]
+    features: NDArray[np.float32]
+    """`(n, n_features)`; NaN is missing."""
+    gains: NDArray[np.float32]
+    clicks: NDArray[np.int64]
+    position: NDArray[np.int32]
+    propensity: NDArray[np.float64]
+    """NaN where the log has none."""
+    item_codes: NDArray[np.int32]
+    item_ids: NDArray[np.object_]
+    """`(n_items,)`: what `item_codes` point into."""
+    group_offsets: NDArray[np.int64]
+    slate_ids: NDArray[np.object_]
+    campaign_codes: NDArray[np.int32]
+    shown_at: NDArray[np.int64]
+    """Microseconds since 1970, UTC, `(g,)`."""
+    recomputed_rows: int = 0
+    """Rows whose features were not logged under the current schema and were computed from known counts."""
+    unripe_slates: int = 0
+    """Slates left out because the window of a target had not closed."""
+
+    def __len__(self) -> int:
+        """The number of slates."""
+        return len(self.shown_at)
+
+    @property
+    def rows(self) -> int:
+        return len(self.gains)
+
+    @property
+    def group_sizes(self) -> NDArray[np.int64]:
+        return np.diff(self.group_offsets)
+
+    def column(self, feature: str) -> NDArray[np.float32]:
+        """The values `(n,)` of one feature."""
+        return self.features[:, self.feature_names.index(feature)]
+
+    def take(self, chosen: NDArray[np.bool_]) -> TrainingSet:
+        """The slates where `chosen` `(g,)` is true, in the same order."""
+        sizes = self.group_sizes
+        rows = np.repeat(chosen, sizes)
+        kept: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
+        for name in ("features", "gains", "clicks", "position", "propensity", "item_codes"):
+            kept[name] = kept[name][rows]
+        for name in ("slate_ids", "campaign_codes", "shown_at"):
+            kept[name] = kept[name][chosen]
+        kept["group_offsets"] = np.concatenate([[0], np.cumsum(sizes[chosen])]).astype(np.int64)
+        return TrainingSet(**kept)
+
+    def require(self, minimum: int, what: str) -> None:
+        """Refuse a set of fewer than `minimum` slates.
+
+        Raises:
+            NotEnoughDataError: there are fewer.
+        """
+        if len(self) < minimum:
+            raise NotEnoughDataError(
+                f"expected at least {minimum} slates to {what}, found {len(self)}; "
+                "collect more of the log and run again."
+            )

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from letterpress.datasets.training_arrays import FeatureSchema, training_set_from
+from letterpress.errors import NotEnoughDataError
+from letterpress.recommenders import Recommender
+
+from .conftest import START, examples
+
+
+def test_slates_become_groups_in_the_order_of_time_whatever_the_order_of_rows(
+    pets: Recommender, schema: FeatureSchema
+) -> None:
+    table = examples([3, 1, 2, 90])
+    backwards = table.take(list(range(table.num_rows))[::-1])
+    forwards = training_set_from([table], pets, schema)
+    reverse = training_set_from([backwards.slice(0, 3), backwards.slice(3)], pets, schema)
+    assert forwards.slate_ids.tolist() == ["acme\x1fs1", "acme\x1fs2", "acme\x1fs3"]
+    assert forwards.group_offsets.tolist() == [0, 2, 4, 6]
+    np.testing.assert_array_equal(forwards.features, reverse.features)
+    np.testing.assert_array_equal(forwards.campaign_codes, reverse.campaign_codes)
+    assert forwards.position.tolist() == [1, 2] * 3
+
+
+def test_slates_whose_outcomes_may_still_come_are_left_out_and_counted(
+    pets: Recommender, schema: FeatureSchema
+) -> None:
+    whole = training_set_from([examples([0, 10, 24, 30, 48])], pets, schema)
+    assert len(whole) == 3
+    assert whole.unripe_slates == 2
+
+
+def test_the_newest_event_and_not_the_newest_slate_closes_the_window(
+    pets: Recommender, schema: FeatureSchema
+) -> None:
+    later = START + timedelta(hours=48)
+    assert len(training_set_from([examples([0, 24])], pets, schema, known_until=later)) == 2
+
+
+def test_logged_features_are_used_only_under_the_current_schema(
+    pets: Recommender, schema: FeatureSchema
+) -> None:
+    logged = examples([0], logged_hash="now", logged=[7.5, None])
+    old = examples([1], logged_hash="before", logged=[7.5, None])
+    whole = training_set_from([logged, old, examples([90])], pets, schema)
+    np.testing.assert_array_equal(whole.features[:2], [[7.5, np.nan]] * 2)
+    np.testing.assert_array_equal(whole.features[2:4], [[1.0, -1.0], [2.0, -1.0]])
+    assert whole.recomputed_rows == 4
+
+
+def test_logged_features_of_the_wrong_length_are_computed_again(
+    pets: Recommender, schema: FeatureSchema
+) -> None:
+    whole = training_set_from([examples([0], logged_hash="now", logged=[7.5]), examples([90])], pets, schema)
+    np.testing.assert_array_equal(whole.features, [[1.0, -1.0], [2.0, -1.0]])
+
+
+def test_the_gain_blends_the_choice_with_the_shrunken_click_rate(
+    pets: Recommender, schema: FeatureSchema
+) -> None:
+    whole = training_set_from([examples([0, 90])], pets, schema)
+    rate = (5 + 50 * 0.1) / (100 + 50)
+    assert whole.gains.tolist() == pytest.approx([0.25 + 0.75 * rate / 0.2, 0.0])
+
+
+def test_a_missing_propensity_is_nan(pets: Recommender, schema: FeatureSchema) -> None:
+    whole = training_set_from([examples([0, 90])], pets, schema)
+    assert np.isnan(whole.propensity).tolist() == [False, True]
+
+
+def test_an_empty_log_is_refused(pets: Recommender, schema: FeatureSchema) -> None:
+    with pytest.raises(NotEnoughDataError, match="found none"):
+        training_set_from([examples([])], pets, schema)
+
+
+def test_a_log_that_is_too_young_is_refused_with_the_window(pets: Recommender, schema: FeatureSchema) -> None:
+    with pytest.raises(NotEnoughDataError, match="older than the 24 h"):
+        training_set_from([examples([0, 5])], pets, schema)
