@@ -1,0 +1,159 @@
+"""Trains one XGBoost ensemble on slates, stopping where the validation slates stop getting better."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from letterpress.datasets.training_set import TrainingSet
+from letterpress.errors import NotEnoughDataError
+from letterpress.recommenders import Recommender
+
+if TYPE_CHECKING:
+    import xgboost
+
+MAX_ROUNDS = 400
+PATIENCE = 40
+
+TREE_PARAMETERS: dict[str, Any] = {
+    "tree_method": "hist",
+    "max_depth": 5,
+    "eta": 0.08,
+    "min_child_weight": 5.0,
+    "subsample": 0.8,
+    "colsample_bytree": 0.8,
+    "lambda": 2.0,
+}
+
+
+def listwise_parameters(k: int) -> dict[str, Any]:
+    """LambdaMART on linear gains, so that training and evaluation mean the same NDCG."""
+    return {
+        "objective": "rank:ndcg",
+        "ndcg_exp_gain": False,
+        "lambdarank_pair_method": "topk",
+        "lambdarank_num_pair_per_sample": k,
+        "eval_metric": f"ndcg@{k}",
+    }
+
+
+POINTWISE_PARAMETERS: dict[str, Any] = {
+    "objective": "reg:squarederror",
+    "eval_metric": "rmse",
+    "min_child_weight": 50.0,
+}
+"""For logs of single slots, where there is nothing to compare within a slate."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedRanker:
+    """A booster cut to its best iteration, and how it came about."""
+
+    booster: bytes
+    """XGBoost's UBJ form."""
+    trees: int
+    valid_metric: float
+    parameters: dict[str, Any]
+    importance: dict[str, float] = field(default_factory=dict)
+    """Share of the total gain by feature, largest first; features that no tree uses are absent."""
+
+
+def train_ranker(
+    train: TrainingSet,
+    valid: TrainingSet,
+    recommender: Recommender,
+    *,
+    seed: int,
+    threads: int,
+    parameters: dict[str, Any] | None = None,
+) -> TrainedRanker:
+    """The ranker of `train`, stopped early on `valid`; equal bytes for equal data, seed and threads.
+
+    Raises:
+        NotEnoughDataError: the data cannot teach a ranker; the sentence says what it lacks.
+    """
+    import xgboost
+
+    is_listwise = recommender.judge == "ndcg"
+    require_teachable(train, recommender, is_listwise=is_listwise)
+    objective = listwise_parameters(recommender.slate_size) if is_listwise else POINTWISE_PARAMETERS
+    chosen = {**TREE_PARAMETERS, **objective, **(parameters or {}), "seed": seed}
+    fitted = _matrix(train, is_listwise=is_listwise)
+    watched = _matrix(valid, is_listwise=is_listwise, like=fitted)
+    booster = xgboost.train(
+        {**chosen, "nthread": threads, "verbosity": 0},
+        fitted,
+        num_boost_round=MAX_ROUNDS,
+        evals=[(watched, "valid")],
+        early_stopping_rounds=PATIENCE,
+        verbose_eval=False,
+    )
+    trees = int(booster.best_iteration) + 1
+    best = booster[:trees]  # predictions never see the trees after the best one
+    return TrainedRanker(
+        booster=_without_history(best),
+        trees=trees,
+        valid_metric=float(booster.best_score),
+        parameters=chosen,
+        importance=_gain_shares(best, train.feature_names),
+    )
+
+
+def _matrix(
+    part: TrainingSet, *, is_listwise: bool, like: xgboost.QuantileDMatrix | None = None
+) -> xgboost.QuantileDMatrix:
+    import xgboost
+
+    matrix = xgboost.QuantileDMatrix(part.features, label=part.gains, ref=like, missing=np.nan)
+    if is_listwise:
+        matrix.set_group(part.group_sizes)
+    return matrix
+
+
+def _without_history(booster: xgboost.Booster) -> bytes:
+    """The model's bytes without the attributes that training left in it."""
+    booster.set_attr(best_iteration=None, best_score=None)
+    return bytes(booster.save_raw("ubj"))
+
+
+def _gain_shares(booster: xgboost.Booster, names: tuple[str, ...]) -> dict[str, float]:
+    gains = booster.get_score(importance_type="total_gain")
+    total = sum(gains.values()) or 1.0
+    shares = {names[int(key.removeprefix("f"))]: round(value / total, 6) for key, value in gains.items()}
+    return dict(sorted(shares.items(), key=lambda pair: -pair[1]))
+
+
+def require_teachable(train: TrainingSet, recommender: Recommender, *, is_listwise: bool) -> None:
+    """Refuse data that would give a model that looks fine and knows nothing.
+
+    Raises:
+        NotEnoughDataError: too few slates or campaigns, nothing clicked, equal labels, single items.
+    """
+    name = recommender.name
+    train.require(recommender.gates.min_training_slates, f"train {name} on")
+    if not (train.clicks > 0).any():
+        raise NotEnoughDataError(
+            f"{name}: expected clicks to learn from, found none in {len(train)} slates; wait for outcomes."
+        )
+    if np.ptp(train.gains) == 0:
+        raise NotEnoughDataError(
+            f"{name}: expected gains that differ, found {train.gains[0]:.4g} in all {train.rows} rows; "
+            "check the declared targets against the log."
+        )
+    if is_listwise:
+        _require_comparisons(train, name)
+
+
+def _require_comparisons(train: TrainingSet, name: str) -> None:
+    campaigns = len(np.unique(train.campaign_codes))
+    if campaigns < 2:
+        raise NotEnoughDataError(
+            f"{name}: expected slates of several campaigns, found {campaigns}; collect more campaigns."
+        )
+    if int(train.group_sizes.max()) < 2:
+        raise NotEnoughDataError(
+            f"{name}: expected slates of several items, found one item in each of {len(train)}; declare "
+            "judge='snips' for a log of single slots."
+        )
