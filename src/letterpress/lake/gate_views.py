@@ -1,0 +1,208 @@
+"""What gates look at: views over immutable Parquet, kept in a scratch DuckDB file.
+
+A view costs nothing until it is asked, and a gate never touches the warehouse, so it needs no turn with
+its one writer. Each function returns the names of the views that it could make.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import duckdb
+
+from letterpress.errors import NotEnoughDataError, StorageError
+from letterpress.events.types import EVENT_NAMES
+from letterpress.lake.partitions import HOUR, HourRange, format_hour, parse_hour
+from letterpress.lake.raw_schema import ANCHOR_HOUR, ANCHOR_RECOMMENDER, ensure_anchors, partition_path
+from letterpress.settings import Home
+
+TOTALS_WINDOW = timedelta(days=14)
+"""Outcomes come late, so an hour of clicks is compared with the deliveries of this many days before it."""
+
+_ENVELOPE = "event_id, tenant, recommender, hour, occurred_at, received_at"
+
+_RAW_VIEWS = {
+    "raw_slates": """
+        select
+            recommender || '/' || slate_id as slate_key,
+            recommender,
+            slate_id,
+            len(items) as item_count,
+            -- A slate of one place comes from a log of single slots, where that place may be any.
+            case
+                when len(items) = 1 then 0
+                else
+                    greatest(
+                        list_max(list_transform(items, lambda item: item.position)), len(items)
+                    )
+                    - len(list_distinct(list_transform(items, lambda item: item.position)))
+            end as missing_positions
+        from events_of_slate
+    """,
+    "raw_slate_items": """
+        select recommender, slate_id, item.item_id, item.position, item.propensity
+        from (select recommender, slate_id, unnest(items) as item from events_of_slate)
+    """,
+    "raw_interactions": "select recommender, slate_id, item_id, action from events_of_interaction",
+    "raw_outcomes": 'select recommender, slate_id, item_id, kind, "count" from events_of_outcome',
+    "raw_outcome_totals": """
+        select
+            recommender,
+            delivered,
+            clicked,
+            clicked / nullif(delivered, 0) as click_rate
+        from (
+            select
+                recommender,
+                coalesce(sum("count") filter (where kind = 'delivered'), 0)::bigint as delivered,
+                coalesce(sum("count") filter (where kind = 'clicked'), 0)::bigint as clicked
+            from recent_outcomes
+            group by recommender
+        )
+    """,
+}
+
+_SLATES_OF_EXAMPLES = """
+    select
+        recommender,
+        slate_id,
+        count(*) as item_count,
+        case
+            when count(*) = 1 then 0
+            else greatest(max(position), count(*)) - count(distinct position)
+        end as missing_positions,
+        sum(chosen + clicked)::bigint as positives
+    from training_examples
+    group by recommender, slate_id
+"""
+_NEEDED_FOR_SLATES = {"recommender", "slate_id", "position", "chosen", "clicked"}
+_ENTITIES = ("item", "item_segment", "enhancement_industry")
+_COUNTS = ("shown", "chosen", "delivered", "clicked", "converted", "unsubscribed")
+KNOWN_COUNTS = tuple(f"{entity}_{count}" for entity in _ENTITIES for count in _COUNTS)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _parquet(files: Iterable[Path]) -> str:
+    listed = ", ".join(_quoted(str(path)) for path in files)
+    types = "{'recommender': VARCHAR, 'hour': VARCHAR}"
+    return f"read_parquet([{listed}], hive_partitioning = true, hive_types = {types})"
+
+
+def _raw_files(raw: Path, event: str, hours: HourRange) -> list[Path]:
+    """The schema anchor first, so that its columns are expected of all, then the files of `hours`."""
+    first, end = format_hour(hours.start), format_hour(hours.end)
+    found = [
+        path
+        for path in sorted(raw.glob(f"recommender=*/hour=*/{event}.parquet"))
+        if first <= path.parent.name.removeprefix("hour=") < end
+    ]
+    return [partition_path(raw, ANCHOR_RECOMMENDER, ANCHOR_HOUR, event), *found]
+
+
+def all_hours(home: Home) -> HourRange:
+    """The range from the first to the last hour that raw has.
+
+    Raises:
+        NotEnoughDataError: raw is empty.
+    """
+    names = {path.name.removeprefix("hour=") for path in home.raw.glob("recommender=*/hour=*")}
+    hours = sorted(names - {ANCHOR_HOUR})
+    if not hours:
+        raise NotEnoughDataError(
+            "expected at least one hour of raw events, found none; run `letterpress ingest`."
+        )
+    return HourRange(parse_hour(hours[0]), parse_hour(hours[-1]) + HOUR)
+
+
+def _create(connection: duckdb.DuckDBPyConnection, name: str, query: str) -> None:
+    try:
+        connection.execute(f"create view {name} as {query}")
+    except duckdb.Error as error:
+        raise StorageError(
+            f"{name}: expected Parquet files of the raw schema, found {str(error).splitlines()[0]} "
+            "Remove the file that it names, and ingest its events again."
+        ) from error
+
+
+def make_raw_log_views(home: Home, hours: HourRange, database: Path) -> tuple[str, ...]:
+    """Views of the raw events of `hours` in the new file `database`.
+
+    Raises:
+        StorageError: a raw file cannot be read.
+    """
+    ensure_anchors(home.raw)
+    window = HourRange(min(hours.start, hours.end - TOTALS_WINDOW), hours.end)
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        for event in EVENT_NAMES:
+            files = _raw_files(home.raw, event, hours)
+            _create(connection, f"events_of_{event}", f"select * from {_parquet(files)}")  # noqa: S608
+        _create(connection, "recent_outcomes", _recent_outcomes(home.raw, window))
+        _create(connection, "raw_events", _all_events())
+        for name, query in _RAW_VIEWS.items():
+            _create(connection, name, query)
+    return ("raw_events", *_RAW_VIEWS)
+
+
+def _recent_outcomes(raw: Path, window: HourRange) -> str:
+    files = _raw_files(raw, "outcome", window)
+    return f'select recommender, kind, "count" from {_parquet(files)}'  # noqa: S608
+
+
+def _all_events() -> str:
+    union = " union all by name ".join(
+        f"select {_ENVELOPE} from events_of_{event}"  # noqa: S608
+        for event in EVENT_NAMES
+    )
+    return f"""
+        select
+            *,
+            epoch(occurred_at) - epoch(received_at) as seconds_ahead,
+            (strftime(occurred_at at time zone 'UTC', '%Y-%m-%dT%H') = hour)::integer as is_in_its_hour
+        from ({union})
+    """  # noqa: S608
+
+
+def make_training_set_views(training: Path, database: Path) -> tuple[str, ...]:
+    """Views of one exported training set in the new file `database`.
+
+    What needs a column that is not there is left out; the suite then names the column and refuses.
+
+    Raises:
+        StorageError: the file is missing or is no Parquet file.
+    """
+    if not training.is_file():
+        raise StorageError(
+            f"expected a training set at {training}, found none; run `letterpress features` to publish one."
+        )
+    source = f"read_parquet([{_quoted(str(training))}])"
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        _create(connection, "exported_examples", f"select * from {source}")  # noqa: S608
+        columns = _columns_of(connection, "exported_examples")
+        derived = _smallest_known_count(columns)
+        _create(connection, "training_examples", f"select *{derived} from exported_examples")  # noqa: S608
+        if not set(columns) >= _NEEDED_FOR_SLATES:
+            return ("training_examples",)
+        _create(connection, "training_slates", _SLATES_OF_EXAMPLES)
+    return ("training_examples", "training_slates")
+
+
+def _smallest_known_count(columns: Sequence[str]) -> str:
+    present = [name for name in KNOWN_COUNTS if name in columns]
+    return f", least({', '.join(present)}) as smallest_known_count" if present else ""
+
+
+def _columns_of(connection: duckdb.DuckDBPyConnection, view: str) -> list[str]:
+    return [str(row[0]) for row in connection.execute(f"describe {view}").fetchall()]
+
+
+def view_columns(database: Path, view: str) -> list[str]:
+    """Column names of `view`, in order."""
+    with duckdb.connect(str(database), read_only=True) as connection:
+        return _columns_of(connection, view)

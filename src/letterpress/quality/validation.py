@@ -1,0 +1,153 @@
+"""Runs expectations over views with Great Expectations. Importing it takes seconds, so it is done late."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from letterpress.quality.data_docs import SITE_NAME, build_pages, working_folder
+from letterpress.quality.duckdb_dialect import keep_duckdb_connections
+from letterpress.quality.findings import RESULT_FORMAT
+from letterpress.quality.suites import Expectation, Suite
+from letterpress.settings import Settings
+
+
+def run_suites(
+    settings: Settings,
+    suites: Mapping[str, Suite],
+    gate: str,
+    database: Path,
+    tables: Sequence[str],
+    *,
+    run_name: str,
+    at: datetime,
+) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
+    """Results of the expectations of `gate` by table, and the page of each table within the site.
+
+    `tables` are the views that `database` has; tables of the suite without a view have no result.
+    """
+    context = open_context(working_folder(settings.paths))
+    add_suites(context, suites)
+    source = connect_views(context, database, settings.threads)
+    validated = {
+        table: validate_table(context, source, f"{gate}.{table}", run_name, at)
+        for table in suites[gate].tables
+        if table in tables
+    }
+    keys = {table: key for table, (_, key) in validated.items()}
+    build_pages(context, list(keys.values()))
+    results = {
+        table: [expectation.to_json_dict() for expectation in result.results]
+        for table, (result, _) in validated.items()
+    }
+    pages = {table: page_of(context, key) for table, key in keys.items()}
+    _forget_context()
+    return results, pages
+
+
+def _files(base: Path) -> dict[str, str]:
+    return {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(base)}
+
+
+def open_context(folder: Path) -> Any:
+    """A context that keeps results and pages in `folder` and tells nobody about it."""
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+        ProgressBarsConfig,
+    )
+
+    keep_duckdb_connections()
+    defaults = InMemoryStoreBackendDefaults()
+    defaults.stores[defaults.validation_results_store_name]["store_backend"] = _files(folder / "results")
+    defaults.data_docs_sites = {
+        SITE_NAME: {
+            "class_name": "SiteBuilder",
+            "show_how_to_buttons": False,
+            "store_backend": _files(folder / "pages"),
+            "site_section_builders": {"profiling": "none"},
+        }
+    }
+    config = DataContextConfig(
+        store_backend_defaults=defaults,
+        analytics_enabled=False,
+        progress_bars=ProgressBarsConfig(globally=False),
+    )
+    return gx.get_context(project_config=config, mode="ephemeral")
+
+
+def _forget_context() -> None:
+    """Let go of the context, which the library keeps for ever, and with it of its DuckDB connection."""
+    from great_expectations.data_context.data_context.context_factory import project_manager
+
+    project_manager.set_project(None)
+
+
+def add_suites(context: Any, suites: Mapping[str, Suite]) -> None:
+    """Make every suite known, so that pages of all gates stay on the site: `<gate>.<table>`."""
+    import great_expectations as gx
+
+    for gate, suite in suites.items():
+        for table, expectations in suite.tables.items():
+            context.suites.add(
+                gx.ExpectationSuite(
+                    name=f"{gate}.{table}",
+                    expectations=[_configuration(expectation) for expectation in expectations],
+                    meta={"description": suite.description},
+                )
+            )
+
+
+def _configuration(expectation: Expectation) -> dict[str, Any]:
+    return {
+        "type": expectation.type,
+        "kwargs": expectation.kwargs,
+        "severity": expectation.severity,
+        "description": f"{expectation.sentence}. {expectation.why} ({expectation.severity})",
+        "meta": {
+            "name": expectation.name,
+            "why": expectation.why,
+            "severity": expectation.severity,
+        },
+    }
+
+
+def connect_views(context: Any, database: Path, threads: int) -> Any:
+    """The scratch DuckDB file of views as a data source, read only."""
+    arguments = {"read_only": True, "config": {"threads": threads}}
+    return context.data_sources.add_sql(
+        "lake", connection_string=f"duckdb:///{database}", kwargs={"connect_args": arguments}
+    )
+
+
+def validate_table(context: Any, source: Any, suite: str, run_name: str, at: datetime) -> tuple[Any, Any]:
+    """The validation result of the table that `suite` is about, and the key under which it is kept."""
+    import great_expectations as gx
+    from great_expectations.core.run_identifier import RunIdentifier
+    from great_expectations.data_context.types.resource_identifiers import (
+        ExpectationSuiteIdentifier,
+        ValidationResultIdentifier,
+    )
+
+    table = suite.rpartition(".")[2]
+    batch = source.add_table_asset(table, table_name=table).add_batch_definition_whole_table("whole")
+    definition = context.validation_definitions.add(
+        gx.ValidationDefinition(name=suite, data=batch, suite=context.suites.get(suite))
+    )
+    run = RunIdentifier(run_name=run_name, run_time=at)
+    result = definition.run(result_format=RESULT_FORMAT, run_id=run)
+    key = ValidationResultIdentifier(
+        expectation_suite_identifier=ExpectationSuiteIdentifier(name=suite),
+        run_id=run,
+        batch_identifier=f"{source.name}-{table}",
+    )
+    return result, key
+
+
+def page_of(context: Any, key: Any) -> str:
+    """The page of a result, relative to the top of the site."""
+    url = str(context.get_docs_sites_urls(resource_identifier=key)[0]["site_url"])
+    return url.partition("/pages/")[2]
