@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import sys
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -92,7 +93,10 @@ class AirflowSettings(_Section):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=1, le=65535)
     user: str = "admin"
-    password: SecretStr = SecretStr("admin")
+    password: SecretStr | None = Field(
+        default=None, description="of the UI; made up at the first start and kept in the state folder"
+    )
+    parallelism: int = Field(default=4, ge=1, description="tasks that may run at once")
 
 
 class SiteSettings(_Section):
@@ -126,6 +130,27 @@ class Settings(BaseSettings):
         return Home(root=self.home.resolve())
 
 
+def child_environment(settings: Settings, **extra: str) -> dict[str, str]:
+    """The environment for a program that we start: this process's own, with absolute folders.
+
+    The virtual environment's programs come first on `PATH`, so that children find what we run on.
+    """
+    programs = str(Path(sys.executable).parent)
+    return {
+        **os.environ,
+        "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        f"{PREFIX}HOME": str(settings.paths.root),
+        f"{PREFIX}PROJECT": str(settings.project.resolve()),
+        **extra,
+    }
+
+
+def program_environment(settings: Settings, **more: str) -> dict[str, str]:
+    """The environment for a program that we start: our own, our absolute home and project, and `more`."""
+    ours = {"HOME": str(settings.paths.root), "PROJECT": str(settings.project)}
+    return {**os.environ, **{PREFIX + name: value for name, value in ours.items()}, **more}
+
+
 def _known_names() -> set[str]:
     names = set()
     for name, field in Settings.model_fields.items():
@@ -156,3 +181,10 @@ def read_settings(**overrides: object) -> Settings:
         raise SettingsError(
             f"{where}: {first['msg']}, found {first['input']!r}; correct the variable and run again."
         ) from error
+
+
+def silence_telemetry() -> None:
+    """Forbid libraries to report their use; called before they are imported, as some report on import."""
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")

@@ -30,7 +30,8 @@ def build_app() -> typer.Typer:
         pretty_exceptions_enable=False,
         add_completion=False,
     )
-    for found in sorted(pkgutil.iter_modules(cli.__path__), key=lambda module: module.name):
+    modules = (found for found in pkgutil.iter_modules(cli.__path__) if not found.name.startswith("__"))
+    for found in sorted(modules, key=lambda module: module.name):
         module = importlib.import_module(f"letterpress.cli.{found.name}")
         if hasattr(module, "command"):
             app.command(found.name.rstrip("_").replace("_", "-"))(module.command)

@@ -1,0 +1,66 @@
+"""
+### Build features and training sets for a range of hours
+
+**Reads** `raw/` for the hours of the partition. **Writes** `warehouse.duckdb` through dbt, then publishes
+an immutable snapshot under `snapshots/` and announces it as a partition of `feature_snapshot`.
+
+A partition is a range of UTC hours, end exclusive: `2026-01-05T03--2026-01-05T04`. Every model is a task
+of its own, one dbt process does the work, and the pool `warehouse` keeps it at one writer: also when
+you clear a single model, which then runs dbt for itself.
+
+**Rerun** a range by triggering this DAG with its partition key: that is quicker than clearing the whole
+run (one dbt process instead of one a model) and leaves the same data. Clearing one model rebuilds that
+model alone; add "downstream" to have what builds on it rebuilt and announced.
+
+**When it fails** the service goes on with the last good snapshot.
+- a model or its test: the log of that task names the rows; mend the model or the data, clear the task.
+- `publish_features`: the disk is full or the warehouse is locked by another program; the message says
+  which. Clear the task.
+"""
+
+from typing import Any
+
+from airflow.sdk import DAG, PartitionedAssetTimetable, task
+from assets import FEATURE_SNAPSHOT, RAW_EVENTS
+
+from letterpress.orchestration.airflow_environment import WAREHOUSE_POOL
+from letterpress.orchestration.dag_defaults import (
+    DAG_OPTIONS,
+    HOUR,
+    partition_of,
+    partition_parameter,
+    task_settings,
+)
+from letterpress.orchestration.dbt_tasks import dbt_task_group, range_bounds
+
+EXAMPLE = "2026-01-05T03--2026-01-05T04"
+
+with DAG(
+    "build_features",
+    schedule=PartitionedAssetTimetable(assets=RAW_EVENTS),
+    doc_md=__doc__,
+    params=partition_parameter(f"^{HOUR}--{HOUR}$", EXAMPLE),
+    user_defined_macros={"range_bounds": range_bounds},
+    **DAG_OPTIONS,
+):
+
+    @task
+    def check_range(*, dag_run: Any = None, params: Any = None) -> list[str]:
+        """First and last hour of the partition; fails with a sentence when there is none."""
+        with task_settings():
+            partition_of(dag_run, params, EXAMPLE)
+            return range_bounds(dag_run, params)
+
+    @task(outlets=[FEATURE_SNAPSHOT], pool=WAREHOUSE_POOL)
+    def publish_features(
+        *, dag_run: Any = None, params: Any = None, outlet_events: Any = None
+    ) -> dict[str, Any]:
+        """Publish what dbt built as one immutable snapshot."""
+        from letterpress.orchestration.publish_features import publish_features as publish
+
+        with task_settings() as settings:
+            published = publish(settings, partition_of(dag_run, params, EXAMPLE))
+        outlet_events[FEATURE_SNAPSHOT].add_partitions(published["snapshot"])
+        return published
+
+    check_range() >> dbt_task_group("dbt") >> publish_features()

@@ -1,0 +1,61 @@
+"""
+### Bring landed logs into raw
+
+**Reads** every closed file in `landing/`: imports, simulations, and what the service logged.
+**Writes** `raw/recommender=.../hour=.../<event>.parquet`, `quarantine/`, and the ledger.
+**Announces** the hours that changed as partitions of `raw_events`, neighbours joined:
+`2026-01-05T03--2026-01-05T04`. A late hour is a partition of its own, so only that hour is rebuilt.
+
+**Rerun** whenever you like: events are known by their `event_id`, and a file that is already in raw adds
+nothing. Clearing this run announces only what changed since the last announcement; to rebuild an hour
+that did not change, trigger `build_features` with its key.
+
+**When it fails**
+- `land`: the ledger does not add up, or the disk is full. Nothing was lost: files stay in landing until
+  they are accounted for. Make room and clear the task.
+- `check_raw_log`: the message names the expectation and the numbers; the data docs show all of them.
+  Nothing downstream has run. Mend the sender, or quarantine what it sent, and clear the task.
+"""
+
+from typing import Any
+
+from airflow.sdk import DAG, task
+from assets import RAW_EVENTS
+
+from letterpress.orchestration.dag_defaults import DAG_OPTIONS, task_settings
+
+with DAG("ingest_events", schedule="*/10 * * * *", doc_md=__doc__, **DAG_OPTIONS):
+
+    @task
+    def land() -> dict[str, Any]:
+        """Landing to raw; fails when the ledger does not add up."""
+        from letterpress.orchestration.ingest_landing import ingest_landing
+
+        with task_settings() as settings:
+            return ingest_landing(settings)
+
+    @task
+    def changed_ranges(landed: Any) -> list[str]:
+        """The partitions that are to be checked and announced."""
+        return list(landed["ranges"])
+
+    @task(map_index_template="{{ task.op_kwargs['partition'] }}", max_active_tis_per_dagrun=1)
+    def check_raw_log(partition: str) -> dict[str, Any]:
+        """The suite `raw_log` on one range of hours."""
+        from letterpress.orchestration.run_gate import run_raw_log_gate
+
+        with task_settings() as settings:
+            return run_raw_log_gate(settings, partition)
+
+    @task(outlets=[RAW_EVENTS])
+    def announce(ranges: Any, landed: Any, *, outlet_events: Any = None) -> None:
+        """Tell whoever builds on raw which hours changed."""
+        from letterpress.orchestration.ingest_landing import announce_ranges
+
+        outlet_events[RAW_EVENTS].add_partitions(ranges)
+        with task_settings() as settings:
+            announce_ranges(settings, ranges, landed["batch"])
+
+    landed = land()
+    ranges = changed_ranges(landed)
+    check_raw_log.expand(partition=ranges) >> announce(ranges, landed)

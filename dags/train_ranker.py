@@ -1,0 +1,74 @@
+"""
+### Train a challenger for every recommender
+
+**Reads** one published snapshot; its id is the partition. **Writes** a model bundle and registers it, then
+announces it as a partition of `candidate_model`: `image_enhancement@3`.
+
+Each recommender is a lane of its own: its training set is checked by the suite `training_set`, then a
+ranker is trained on a temporal split. Seeds are fixed: the same snapshot gives the same model, and a rerun
+finds it registered already.
+
+**When it fails or skips**
+- `check_training_set` failed: the message names the expectation and the numbers. Nothing was trained; the
+  champion goes on serving.
+- `train_challenger` skipped: too little to learn from, the reason is in its log. It will try again with
+  the next snapshot.
+"""
+
+from typing import Any
+
+from airflow.sdk import DAG, PartitionedAssetTimetable, task, task_group
+from assets import CANDIDATE_MODEL, FEATURE_SNAPSHOT
+
+from letterpress.orchestration.dag_defaults import (
+    DAG_OPTIONS,
+    partition_of,
+    partition_parameter,
+    task_settings,
+)
+
+EXAMPLE = "1f0c9e62ab3d4587"
+LANE = "{{ task.op_kwargs['recommender'] }}"
+
+with DAG(
+    "train_ranker",
+    schedule=PartitionedAssetTimetable(assets=FEATURE_SNAPSHOT),
+    doc_md=__doc__,
+    params=partition_parameter("^[0-9a-f]{16}$", EXAMPLE),
+    **DAG_OPTIONS,
+):
+
+    @task
+    def list_recommenders(*, dag_run: Any = None, params: Any = None) -> list[str]:
+        """The recommenders that have training rows in the snapshot."""
+        from letterpress.orchestration.publish_features import trainable_recommenders
+
+        with task_settings() as settings:
+            return trainable_recommenders(settings, partition_of(dag_run, params, EXAMPLE))
+
+    @task(map_index_template=LANE, max_active_tis_per_dag=1)
+    def check_training_set(recommender: Any, *, dag_run: Any = None, params: Any = None) -> dict[str, Any]:
+        """The suite `training_set` on the recommender's training set."""
+        from letterpress.orchestration.run_gate import run_training_set_gate
+
+        with task_settings() as settings:
+            return run_training_set_gate(settings, recommender, partition_of(dag_run, params, EXAMPLE))
+
+    @task(outlets=[CANDIDATE_MODEL], map_index_template=LANE, max_active_tis_per_dag=1)
+    def train_challenger(
+        recommender: str, *, dag_run: Any = None, params: Any = None, outlet_events: Any = None
+    ) -> dict[str, Any]:
+        """Train and register; announce the version."""
+        from letterpress.orchestration.train_challenger import train_challenger as train
+
+        with task_settings() as settings:
+            trained = train(settings, recommender, partition_of(dag_run, params, EXAMPLE))
+        outlet_events[CANDIDATE_MODEL].add_partitions(f"{recommender}@{trained['version']}")
+        return trained
+
+    @task_group
+    def lane(recommender: Any) -> None:
+        """One recommender, from its training set to a candidate."""
+        check_training_set(recommender) >> train_challenger(recommender)
+
+    lane.expand(recommender=list_recommenders())

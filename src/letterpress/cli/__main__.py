@@ -1,0 +1,5 @@
+"""`python -m letterpress.cli` is `letterpress`."""
+
+from letterpress.cli.application import main
+
+main()
