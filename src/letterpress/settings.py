@@ -145,12 +145,6 @@ def child_environment(settings: Settings, **extra: str) -> dict[str, str]:
     }
 
 
-def program_environment(settings: Settings, **more: str) -> dict[str, str]:
-    """The environment for a program that we start: our own, our absolute home and project, and `more`."""
-    ours = {"HOME": str(settings.paths.root), "PROJECT": str(settings.project)}
-    return {**os.environ, **{PREFIX + name: value for name, value in ours.items()}, **more}
-
-
 def _known_names() -> set[str]:
     names = set()
     for name, field in Settings.model_fields.items():
