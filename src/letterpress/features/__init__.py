@@ -3,3 +3,38 @@
 No data is fetched and no file is opened: counts and attributes come in as arrays. May ask events,
 images and recommenders.
 """
+
+from letterpress.features.columns import (
+    Columns,
+    attribute_rows,
+    columns_for_batch,
+    columns_for_request,
+    entity_keys,
+)
+from letterpress.features.feature_view import Feature, FeatureView
+from letterpress.features.views import (
+    VIEWS,
+    FeaturePlan,
+    compute_features,
+    feature_names,
+    feature_plan,
+    popularity_feature,
+    schema_hash,
+)
+
+__all__ = [
+    "VIEWS",
+    "Columns",
+    "Feature",
+    "FeaturePlan",
+    "FeatureView",
+    "attribute_rows",
+    "columns_for_batch",
+    "columns_for_request",
+    "compute_features",
+    "entity_keys",
+    "feature_names",
+    "feature_plan",
+    "popularity_feature",
+    "schema_hash",
+]

@@ -26,9 +26,7 @@ def connect_warehouse(home: Home, *, read_only: bool, threads: int) -> Iterator[
         )
     home.root.mkdir(parents=True, exist_ok=True)
     try:
-        connection = duckdb.connect(
-            str(home.warehouse), read_only=read_only, config={"threads": threads, "TimeZone": "UTC"}
-        )
+        connection = duckdb.connect(str(home.warehouse), read_only=read_only, config={"threads": threads})
     except duckdb.IOException as error:
         if "lock" in str(error):
             raise BrokenError(
@@ -40,6 +38,7 @@ def connect_warehouse(home: Home, *, read_only: bool, threads: int) -> Iterator[
             "Delete it: it is rebuilt from raw."
         ) from error
     try:
+        connection.execute("set TimeZone = 'UTC'")  # not in `config`: that is read before ICU is there
         yield connection
     finally:
         connection.close()

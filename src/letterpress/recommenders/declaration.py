@@ -26,6 +26,21 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class EvidenceRate:
+    """A rate that is counted of items, e.g. clicked of delivered, and what to believe before counting.
+
+    It is read as `(numerator + prior * weight) / (denominator + weight)`: `weight` is how many
+    observations the prior is worth.
+    """
+
+    name: str
+    numerator: str
+    denominator: str
+    prior: float
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
 class Gates:
     """Bars fixed before a model is judged."""
 
@@ -52,7 +67,12 @@ class Recommender:
     attributes: tuple[str, ...] = ()
     """Item attributes (numbers) that features may use."""
     vocabularies: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """For each label used as a feature: its known values, in a fixed order; others are missing."""
+    """For each campaign label used as a feature: its known values, in a fixed order; others are missing."""
+    item_vocabularies: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """The same for labels of items."""
+    evidence_entities: tuple[str, ...] = ("item",)
+    """What counts are kept by, where features use them: `item`, `item_segment`, `enhancement_industry`."""
+    evidence_rates: tuple[EvidenceRate, ...] = ()
     exploration: float = 0.05
     """Share of slates that are shuffled uniformly."""
     popularity_target: str = "chosen"

@@ -1,10 +1,24 @@
 """Which enhancement of a picture to offer, by what builders choose and recipients click."""
 
-from letterpress.recommenders.declaration import Gates, Recommender, Target
+from letterpress.recommenders.declaration import EvidenceRate, Gates, Recommender, Target
 
 INDUSTRIES = ("beauty", "electronics", "fashion", "finance", "food", "home", "sports", "travel")
 CAMPAIGN_TYPES = ("announcement", "newsletter", "promotion", "reactivation", "welcome")
 GOALS = ("awareness", "clicks", "conversions", "retention")
+ENHANCEMENTS = (
+    "original",
+    "brighten",
+    "darken",
+    "contrast",
+    "saturate",
+    "desaturate",
+    "warm",
+    "cool",
+    "sharpen",
+    "soften",
+    "crop_tight",
+    "vignette",
+)
 SEGMENTS = ("dormant", "loyal", "new", "price_sensitive", "young_urban")
 
 IMAGE_ENHANCEMENT = Recommender(
@@ -42,5 +56,13 @@ IMAGE_ENHANCEMENT = Recommender(
         ("campaign_type", CAMPAIGN_TYPES),
         ("goal", GOALS),
         ("segment", SEGMENTS),
+    ),
+    item_vocabularies=(("enhancement", ENHANCEMENTS),),
+    evidence_entities=("item", "item_segment", "enhancement_industry"),
+    evidence_rates=(
+        EvidenceRate("choose", "chosen", "shown", prior=0.125, weight=20.0),
+        EvidenceRate("click", "clicked", "delivered", prior=0.015, weight=2000.0),
+        EvidenceRate("conversion", "converted", "delivered", prior=0.0005, weight=5000.0),
+        EvidenceRate("unsubscribe", "unsubscribed", "delivered", prior=0.001, weight=5000.0),
     ),
 )

@@ -1,6 +1,6 @@
 """Fashion items of the Open Bandit log: single slots with logged propensities, judged off-policy."""
 
-from letterpress.recommenders.declaration import Gates, Recommender, Target
+from letterpress.recommenders.declaration import EvidenceRate, Gates, Recommender, Target
 
 OPEN_BANDIT = Recommender(
     name="open_bandit",
@@ -8,7 +8,7 @@ OPEN_BANDIT = Recommender(
     item_kind="product",
     slate_size=3,
     targets=(Target("clicked", numerator="clicked", denominator="delivered", weight=1.0, window_hours=1),),
-    feature_views=("evidence",),
+    feature_views=("attributes", "evidence"),
     judge="snips",
     gates=Gates(
         min_training_slates=1000,
@@ -17,5 +17,7 @@ OPEN_BANDIT = Recommender(
         min_effective_sample_size=1000.0,
         min_matched_clicks=30,
     ),
+    attributes=("item_feature_0",),
+    evidence_rates=(EvidenceRate("click", "clicked", "shown", prior=0.005, weight=200.0),),
     popularity_target="clicked",
 )

@@ -1,0 +1,179 @@
+"""What features are computed from, as arrays: made from one request, or from a table of training examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from letterpress.events.types import CampaignContext
+from letterpress.recommenders import Recommender
+
+COUNT_NAMES = ("shown", "chosen", "delivered", "clicked", "converted", "unsubscribed")
+ENTITY_KEYS: dict[str, tuple[str, ...]] = {
+    "item": ("tenant", "item_id"),
+    "item_segment": ("tenant", "item_id", "segment"),
+    "enhancement_industry": ("enhancement", "industry"),
+}
+KEY_SEPARATOR = "\x1f"
+CONTEXT_NUMBERS = ("mobile_share", "send_hour", "send_weekday", "hours_to_send")
+"""What is known of a campaign beside its labels; hours and days (Monday is 0) are UTC."""
+
+_MICROSECONDS_PER_HOUR = 3_600_000_000.0
+_FIELDS = frozenset(CampaignContext.__struct_fields__)
+_THURSDAY = 3  # the first day of 1970
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Arrays of `n_rows` items. NaN is missing."""
+
+    n_rows: int
+    context: NDArray[np.float64]
+    """`(1 or n_rows, n)`: a code for each label of `vocabularies`, then `CONTEXT_NUMBERS`."""
+    attributes: NDArray[np.float64]
+    """`(n_rows, n)` in the order of the recommender's `attributes`."""
+    item_codes: NDArray[np.float64]
+    """`(n_rows, n)`: a code for each label of `item_vocabularies`."""
+    counts: Mapping[str, NDArray[np.int64]]
+    """By entity `(n_rows, 6)` in the order of `COUNT_NAMES`."""
+
+
+@lru_cache(maxsize=64)
+def _codes(vocabulary: tuple[str, ...]) -> dict[str | None, float]:
+    return {value: float(code) for code, value in enumerate(vocabulary)}
+
+
+def context_row(recommender: Recommender, campaign: CampaignContext, shown_at: datetime) -> list[float]:
+    """The context of one request, in the order of `Columns.context`."""
+    nan = float("nan")
+    row = [
+        _codes(vocabulary).get(
+            getattr(campaign, label) if label in _FIELDS else campaign.labels.get(label), nan
+        )
+        for label, vocabulary in recommender.vocabularies
+    ]
+    row.append(nan if campaign.mobile_share is None else campaign.mobile_share)
+    if campaign.send_at is None:
+        row += (nan, nan, nan)
+    else:
+        sent = campaign.send_at.astimezone(UTC)
+        wait = sent - shown_at
+        microseconds = (wait.days * 86_400 + wait.seconds) * 1_000_000 + wait.microseconds
+        row += (float(sent.hour), float(sent.weekday()), microseconds / _MICROSECONDS_PER_HOUR)
+    return row
+
+
+def attribute_rows(recommender: Recommender, items: Sequence[Mapping[str, float]]) -> NDArray[np.float64]:
+    """Attributes `(n_items, n)` of items as they are logged; NaN where one is missing."""
+    nan = float("nan")
+    rows = [[item.get(name, nan) for name in recommender.attributes] for item in items]
+    return np.array(rows, np.float64).reshape(len(items), len(recommender.attributes))
+
+
+def entity_keys(
+    entity: str,
+    tenant: str,
+    campaign: CampaignContext,
+    item_ids: Sequence[str],
+    labels: Sequence[Mapping[str, str]],
+) -> list[str]:
+    """Keys by which a snapshot finds the counts of `entity`, one an item.
+
+    A part that is missing makes a key that no snapshot holds, so its counts are zeros.
+    """
+    if entity == "item":
+        return [f"{tenant}{KEY_SEPARATOR}{item_id}" for item_id in item_ids]
+    if entity == "item_segment":
+        segment = campaign.segment or ""
+        return [f"{tenant}{KEY_SEPARATOR}{item_id}{KEY_SEPARATOR}{segment}" for item_id in item_ids]
+    if entity == "enhancement_industry":
+        industry = campaign.industry or ""
+        return [f"{item.get('enhancement', '')}{KEY_SEPARATOR}{industry}" for item in labels]
+    raise KeyError(entity)
+
+
+def columns_for_request(
+    recommender: Recommender,
+    campaign: CampaignContext,
+    attributes: NDArray[np.float64],
+    labels: Sequence[Mapping[str, str]],
+    counts: Mapping[str, NDArray[np.int64]],
+    shown_at: datetime,
+) -> Columns:
+    """Columns of one request: one campaign, `attributes` `(n, n_attributes)` and `labels` of its items."""
+    context = np.array([context_row(recommender, campaign, shown_at)], np.float64)
+    nan = float("nan")
+    item_codes = np.empty((len(labels), len(recommender.item_vocabularies)), np.float64)
+    for column, (label, vocabulary) in enumerate(recommender.item_vocabularies):
+        codes = _codes(vocabulary)
+        item_codes[:, column] = [codes.get(item.get(label), nan) for item in labels]
+    return Columns(len(labels), context, attributes, item_codes, counts)
+
+
+def columns_for_batch(recommender: Recommender, table: pa.Table) -> Columns:
+    """Columns of a table with the columns of `training_examples`."""
+    context = [_label_codes(_label(table, label), values) for label, values in recommender.vocabularies]
+    context += _context_numbers(table)
+    attributes = [_float64(_value(table, "attributes", name)) for name in recommender.attributes]
+    item_codes = [
+        _label_codes(_value(table, "item_labels", label), values)
+        for label, values in recommender.item_vocabularies
+    ]
+    counts = {
+        entity: np.stack([_int64(table[f"{entity}_{name}"]) for name in COUNT_NAMES], axis=1)
+        for entity in recommender.evidence_entities
+    }
+    n_rows = table.num_rows
+    return Columns(
+        n_rows, _stack(context, n_rows), _stack(attributes, n_rows), _stack(item_codes, n_rows), counts
+    )
+
+
+def _stack(columns: list[NDArray[np.float64]], n_rows: int) -> NDArray[np.float64]:
+    return np.stack(columns, axis=1) if columns else np.empty((n_rows, 0), np.float64)
+
+
+def _label(table: pa.Table, label: str) -> pa.ChunkedArray:
+    return table[label] if label in _FIELDS else _value(table, "context_labels", label)
+
+
+def _value(table: pa.Table, column: str, key: str) -> pa.ChunkedArray:
+    """What the maps of `column` hold under `key`, null where they hold nothing."""
+    return pc.map_lookup(table[column], pa.scalar(key), "first")
+
+
+def _label_codes(values: pa.ChunkedArray, vocabulary: tuple[str, ...]) -> NDArray[np.float64]:
+    return _float64(pc.index_in(values.cast(pa.string()), pa.array(vocabulary, pa.string())))
+
+
+def _float64(values: pa.ChunkedArray) -> NDArray[np.float64]:
+    column: NDArray[np.float64] = pc.fill_null(values.cast(pa.float64()), np.nan).to_numpy()
+    return column
+
+
+def _int64(values: pa.ChunkedArray) -> NDArray[np.int64]:
+    column: NDArray[np.int64] = pc.fill_null(values.cast(pa.int64()), 0).to_numpy()
+    return column
+
+
+def _context_numbers(table: pa.Table) -> list[NDArray[np.float64]]:
+    """`CONTEXT_NUMBERS`, from integer microseconds as the request has them."""
+    sent, shown = (table[name].cast(pa.timestamp("us", tz="UTC")) for name in ("send_at", "shown_at"))
+    is_missing = pc.is_null(sent).to_numpy()
+    sent_us, shown_us = _int64(sent), _int64(shown)
+    days, rest = np.divmod(sent_us, 86_400_000_000)
+    numbers = [
+        (rest // 3_600_000_000).astype(np.float64),
+        ((days + _THURSDAY) % 7).astype(np.float64),
+        (sent_us - shown_us) / _MICROSECONDS_PER_HOUR,
+    ]
+    for column in numbers:
+        column[is_missing] = np.nan
+    return [_float64(table["mobile_share"]), *numbers]

@@ -1,0 +1,94 @@
+"""The feature views by name, and what a recommender's views make together: names, schema hash, values."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from letterpress.features.campaign_view import campaign_view
+from letterpress.features.columns import Columns
+from letterpress.features.evidence_view import evidence_view, rate_name
+from letterpress.features.feature_view import Feature, FeatureView, Fill, MakeView
+from letterpress.features.picture_fit_view import picture_fit_view
+from letterpress.features.picture_view import attributes_view, picture_view
+from letterpress.recommenders import Recommender
+
+DEFINITIONS = 1
+"""Raise this when a `fill` changes what it computes without its definitions saying so."""
+
+VIEWS: dict[str, MakeView] = {
+    "attributes": attributes_view,
+    "campaign": campaign_view,
+    "evidence": evidence_view,
+    "picture": picture_view,
+    "picture_fit": picture_fit_view,
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeaturePlan:
+    """The views of one recommender, laid side by side."""
+
+    views: tuple[FeatureView, ...]
+    features: tuple[Feature, ...]
+    names: tuple[str, ...]
+    schema_hash: str
+    fills: tuple[tuple[int, int, Fill], ...]
+    """First column, end, and who writes them."""
+
+    def compute(self, columns: Columns) -> NDArray[np.float32]:
+        """Features `(n_rows, n_features)`; the one way in which they are computed."""
+        out: NDArray[np.float32] = np.empty((columns.n_rows, len(self.names)), np.float32)
+        for first, end, fill in self.fills:
+            fill(columns, out[:, first:end])
+        return out
+
+
+@lru_cache(maxsize=64)
+def feature_plan(recommender: Recommender) -> FeaturePlan:
+    """The plan of a recommender; made once. A hot path keeps it rather than ask again."""
+    views = tuple(VIEWS[name](recommender) for name in recommender.feature_views)
+    features = tuple(feature for view in views for feature in view.features)
+    names = tuple(feature.name for feature in features)
+    if len(set(names)) != len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise ValueError(f"expected features of {recommender.name} declared once, found twice: {twice}")
+    ends = np.cumsum([len(view.features) for view in views]).tolist()
+    fills = tuple((end - len(view.features), end, view.fill) for view, end in zip(views, ends, strict=True))
+    return FeaturePlan(views, features, names, _hash(features), fills)
+
+
+def _hash(features: tuple[Feature, ...]) -> str:
+    lines = [f"{each.name} {each.dtype} {each.entity}: {each.definition}" for each in features]
+    return hashlib.sha256("\n".join([f"definitions {DEFINITIONS}", *lines]).encode()).hexdigest()[:16]
+
+
+def feature_names(recommender: Recommender) -> tuple[str, ...]:
+    """The features of a recommender, in the order of their columns."""
+    return feature_plan(recommender).names
+
+
+def schema_hash(recommender: Recommender) -> str:
+    """Sixteen hex digits over names, types and definitions: equal for builds that compute alike."""
+    return feature_plan(recommender).schema_hash
+
+
+def compute_features(recommender: Recommender, columns: Columns) -> NDArray[np.float32]:
+    """Features `(n_rows, n_features)` in the order of `feature_names`; NaN where missing."""
+    return feature_plan(recommender).compute(columns)
+
+
+def popularity_feature(recommender: Recommender) -> str:
+    """The feature by which the popularity baseline ranks: the shrunken rate of its target, by item.
+
+    >>> from letterpress.recommenders import get_recommender
+    >>> popularity_feature(get_recommender("image_enhancement"))
+    'item_choose_rate'
+    """
+    numerator = recommender.target(recommender.popularity_target).numerator
+    rate = next(each for each in recommender.evidence_rates if each.numerator == numerator)
+    return rate_name("item", rate)

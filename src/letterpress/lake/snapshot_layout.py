@@ -1,0 +1,155 @@
+"""How a snapshot looks on disk: file names, manifest, entity keys, and the checks on opening one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from letterpress.errors import StorageError
+from letterpress.settings import Home
+
+FORMAT = 1
+COUNT_NAMES = ("shown", "chosen", "delivered", "clicked", "converted", "unsubscribed")
+ENTITIES: dict[str, tuple[str, ...]] = {
+    "item": ("tenant", "item_id"),
+    "item_segment": ("tenant", "item_id", "segment"),
+    "enhancement_industry": ("enhancement", "industry"),
+}
+KEY_SEPARATOR = "\x1f"
+MANIFEST = "manifest.json"
+CURRENT = "current.json"
+REBUILD = "Run `letterpress features` to publish a new one."
+
+
+class SnapshotSpec(msgspec.Struct, frozen=True):
+    """What to publish of one recommender. Attributes and features in the order of their columns."""
+
+    attributes: tuple[str, ...]
+    features: tuple[str, ...]
+    schema_hash: str
+
+
+class FileEntry(msgspec.Struct, frozen=True):
+    sha256: str
+    n_bytes: int
+
+
+class RecommenderEntry(msgspec.Struct, frozen=True):
+    """What the snapshot holds of one recommender; `rows` by file stem."""
+
+    attributes: tuple[str, ...]
+    features: tuple[str, ...]
+    schema_hash: str
+    rows: dict[str, int]
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """Everything that identifies a snapshot; no wall time, so that equal content has an equal id."""
+
+    format: int
+    as_of: datetime | None
+    """Counts hold what had arrived before this moment; null when nothing has."""
+    first_hour: str | None
+    last_hour: str | None
+    """Slate hours that the training sets span."""
+    recommenders: dict[str, RecommenderEntry]
+    files: dict[str, FileEntry]
+    """By path relative to the snapshot."""
+
+
+class Current(msgspec.Struct, frozen=True):
+    """`current.json`: which snapshot to serve, and those before it, newest first."""
+
+    snapshot: str
+    published_at: datetime
+    history: tuple[str, ...] = ()
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    """The one spelling of a manifest: sorted keys, no spaces."""
+    return msgspec.json.encode(manifest, order="sorted")
+
+
+def snapshot_id(manifest: Manifest) -> str:
+    """Sixteen hex digits of the manifest's SHA-256."""
+    return hashlib.sha256(encode_manifest(manifest)).hexdigest()[:16]
+
+
+def hash_file(path: Path) -> FileEntry:
+    """SHA-256 and size of a file."""
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return FileEntry(digest, path.stat().st_size)
+
+
+def read_current(home: Home) -> Current | None:
+    """What `current.json` says; None when nothing was ever published.
+
+    Raises:
+        StorageError: the file cannot be read as what it should be.
+    """
+    path = home.snapshots / CURRENT
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Current)
+    except FileNotFoundError:
+        return None
+    except (msgspec.DecodeError, OSError) as error:
+        raise StorageError(f"expected {path} to name a snapshot, found: {error}. {REBUILD}") from error
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of the snapshot in `folder`, checked against the folder's name.
+
+    Raises:
+        StorageError: it is missing, unreadable, of another format, or was changed.
+    """
+    try:
+        manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+    except (msgspec.DecodeError, OSError) as error:
+        raise StorageError(f"expected a snapshot in {folder}, found: {error}. {REBUILD}") from error
+    if manifest.format != FORMAT:
+        raise StorageError(
+            f"expected snapshot format {FORMAT}, found {manifest.format} in {folder}. {REBUILD}"
+        )
+    if snapshot_id(manifest) != folder.name:
+        raise StorageError(
+            f"expected the manifest of snapshot {folder.name}, "
+            f"found that of {snapshot_id(manifest)}. {REBUILD}"
+        )
+    return manifest
+
+
+def verify_file(folder: Path, name: str, entry: FileEntry) -> Path:
+    """The path of a file whose content is what the manifest says.
+
+    Raises:
+        StorageError: it is missing, cut short or changed.
+    """
+    path = folder / name
+    try:
+        n_bytes = path.stat().st_size
+        found = hash_file(path) if n_bytes == entry.n_bytes else FileEntry("not read", n_bytes)
+    except OSError as error:
+        raise StorageError(f"expected {name} in snapshot {folder.name}, found: {error}. {REBUILD}") from error
+    if found != entry:
+        raise StorageError(
+            f"expected {entry.n_bytes} bytes with SHA-256 {entry.sha256[:12]} in {name} of snapshot "
+            f"{folder.name}, found {found.n_bytes} bytes with {found.sha256[:12]}. {REBUILD}"
+        )
+    return path
+
+
+def check_schema_hashes(manifest: Manifest, folder: Path, expected: Mapping[str, str]) -> None:
+    """Raises StorageError when a recommender's features are not those that `expected` names."""
+    for recommender, schema_hash in expected.items():
+        entry = manifest.recommenders.get(recommender)
+        found = entry.schema_hash if entry else "none"
+        if found != schema_hash:
+            raise StorageError(
+                f"expected feature schema {schema_hash} of {recommender} in snapshot {folder.name}, "
+                f"found {found}. {REBUILD}"
+            )

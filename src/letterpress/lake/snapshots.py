@@ -1,0 +1,254 @@
+"""Publishes immutable feature snapshots and opens them: what batch knows, ready to be read by row.
+
+A snapshot is written aside, hashed, renamed into place and only then named by `current.json`; a reader
+therefore sees a whole one or the one before.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from letterpress.clock import Clock
+from letterpress.errors import StorageError
+from letterpress.lake.known_items import KnownItems, load_known_items
+from letterpress.lake.snapshot_export import export_recommender, read_span
+from letterpress.lake.snapshot_layout import (
+    COUNT_NAMES,
+    CURRENT,
+    ENTITIES,
+    FORMAT,
+    KEY_SEPARATOR,
+    MANIFEST,
+    REBUILD,
+    Current,
+    Manifest,
+    RecommenderEntry,
+    SnapshotSpec,
+    check_schema_hashes,
+    encode_manifest,
+    hash_file,
+    read_current,
+    read_manifest,
+    snapshot_id,
+    verify_file,
+)
+from letterpress.lake.warehouse import connect_warehouse
+from letterpress.settings import Home
+
+KEPT = 5
+TRAINING = "training.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotInfo:
+    """A published snapshot. `is_new` is False when its content had been published before."""
+
+    snapshot: str
+    manifest: Manifest
+    is_new: bool
+
+
+def publish_snapshot(
+    home: Home, spec: Mapping[str, SnapshotSpec], clock: Clock, *, threads: int, kept: int = KEPT
+) -> SnapshotInfo:
+    """Write what the warehouse holds as a snapshot, make it the current one, drop all but `kept`.
+
+    Raises:
+        BrokenError: there is no warehouse, or another process writes it.
+        StorageError: it lacks the marts, or the files cannot be written; the current snapshot stays.
+    """
+    home.snapshots.mkdir(parents=True, exist_ok=True)
+    staged = Path(tempfile.mkdtemp(prefix=".staged-", dir=home.snapshots))
+    try:
+        manifest = _write_files(home, staged, spec, threads)
+        name, is_new = snapshot_id(manifest), _move_into_place(home, staged, manifest)
+    except duckdb.Error as error:
+        raise StorageError(
+            f"expected the marts of dbt in {home.warehouse} and room to export them, found: {error}. "
+            "Run `letterpress features`."
+        ) from error
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+    _make_current(home, name, clock, kept)
+    return SnapshotInfo(name, manifest, is_new)
+
+
+def _write_files(home: Home, staged: Path, spec: Mapping[str, SnapshotSpec], threads: int) -> Manifest:
+    entries = {}
+    with connect_warehouse(home, read_only=True, threads=threads) as connection:
+        as_of, first_hour, last_hour = read_span(connection)
+        for recommender, wanted in sorted(spec.items()):
+            rows = export_recommender(connection, staged / recommender, recommender, wanted)
+            entries[recommender] = RecommenderEntry(
+                wanted.attributes, wanted.features, wanted.schema_hash, rows
+            )
+    paths = sorted(path for path in staged.rglob("*") if path.is_file())
+    files = {str(path.relative_to(staged)): hash_file(path) for path in paths}
+    manifest = Manifest(FORMAT, as_of, first_hour, last_hour, entries, files)
+    (staged / MANIFEST).write_bytes(encode_manifest(manifest))
+    for path in (*paths, staged / MANIFEST, *(staged / recommender for recommender in entries), staged):
+        _sync(path)
+    return manifest
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file or folder is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _move_into_place(home: Home, staged: Path, manifest: Manifest) -> bool:
+    """True when the snapshot was not there yet; a damaged one of the same id is replaced."""
+    folder = home.snapshots / snapshot_id(manifest)
+    if folder.exists():
+        try:
+            for name, entry in read_manifest(folder).files.items():
+                verify_file(folder, name, entry)
+        except StorageError:
+            folder.rename(staged / "damaged")
+        else:
+            return False
+    staged.chmod(0o755)
+    os.rename(staged, folder)  # noqa: PTH104 - what is asked for is exactly rename(2)
+    _sync(home.snapshots)
+    return True
+
+
+def _make_current(home: Home, name: str, clock: Clock, kept: int) -> None:
+    before = read_current_or_none(home)
+    older = [each for each in (before.snapshot, *before.history) if each != name] if before else []
+    current = Current(name, clock.now(), tuple(older[: kept - 1]))
+    aside = home.snapshots / f".{CURRENT}.tmp"
+    aside.write_bytes(msgspec.json.encode(current))
+    _sync(aside)
+    aside.replace(home.snapshots / CURRENT)
+    _sync(home.snapshots)
+    for folder in home.snapshots.iterdir():
+        if folder.is_dir() and folder.name not in (name, *current.history):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def read_current_or_none(home: Home) -> Current | None:
+    """What `current.json` says; None when there is none that can be read, for one about to be written."""
+    try:
+        return read_current(home)
+    except StorageError:
+        return None
+
+
+class Snapshot:
+    """An opened snapshot. Counts stay on the disk and are mapped, so that workers share them."""
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self._counts: dict[tuple[str, str], NDArray[np.int64]] = {}
+        self._rows: dict[tuple[str, str], dict[str, int]] = {}
+        self._items: dict[str, KnownItems] = {}
+
+    @property
+    def snapshot_id(self) -> str:
+        return self.folder.name
+
+    @property
+    def as_of(self) -> datetime | None:
+        """Counts hold what had arrived before this moment; None when nothing has."""
+        return self.manifest.as_of
+
+    @classmethod
+    def open(
+        cls, home: Home, snapshot: str | None = None, *, schema_hashes: Mapping[str, str] | None = None
+    ) -> Snapshot:
+        """The snapshot called `snapshot`, or the current one; every served file is verified and loaded.
+
+        Raises:
+            StorageError: there is none, a file is missing, cut short or changed, or a recommender in
+                `schema_hashes` has another feature schema.
+        """
+        if snapshot is None:
+            current = read_current(home)
+            if current is None:
+                raise StorageError(f"expected a snapshot in {home.snapshots}, found none. {REBUILD}")
+            snapshot = current.snapshot
+        folder = home.snapshots / snapshot
+        manifest = read_manifest(folder)
+        check_schema_hashes(manifest, folder, schema_hashes or {})
+        opened = cls(folder, manifest)
+        for name, entry in manifest.files.items():
+            if not name.endswith(TRAINING):
+                verify_file(folder, name, entry)
+        for recommender in manifest.recommenders:
+            opened._load(recommender)
+        return opened
+
+    def _load(self, recommender: str) -> None:
+        folder = self.folder / recommender
+        for entity in ENTITIES:
+            keys = msgspec.msgpack.decode((folder / f"{entity}.keys").read_bytes(), type=list[str])
+            counts = np.asarray(np.load(folder / f"{entity}.npy", mmap_mode="r"))
+            if counts.shape != (len(keys) + 1, len(COUNT_NAMES)):
+                raise StorageError(
+                    f"expected {len(keys) + 1} rows of {len(COUNT_NAMES)} counts in {entity}.npy of snapshot "
+                    f"{self.snapshot_id}, found {counts.shape}. {REBUILD}"
+                )
+            self._rows[recommender, entity] = dict(zip(keys, range(len(keys)), strict=True))
+            self._counts[recommender, entity] = counts
+        self._items[recommender] = load_known_items(folder, self.entry(recommender).attributes)
+
+    def entry(self, recommender: str) -> RecommenderEntry:
+        """What the manifest says of one recommender. Raises StorageError when it holds none."""
+        try:
+            return self.manifest.recommenders[recommender]
+        except KeyError:
+            raise StorageError(
+                f"expected {recommender} in snapshot {self.snapshot_id}, found "
+                f"{', '.join(self.manifest.recommenders) or 'nothing'}. {REBUILD}"
+            ) from None
+
+    def counts(self, recommender: str, entity: str, keys: Sequence[str]) -> NDArray[np.int64]:
+        """Counts (n_keys, 6) in the order of `COUNT_NAMES`; zeros for a key that is not known.
+
+        A key is the entity's parts joined by `KEY_SEPARATOR`.
+        """
+        counts = self._counts[recommender, entity]
+        rows = self._rows[recommender, entity]
+        unknown = len(counts) - 1
+        return counts.take([rows.get(key, unknown) for key in keys], axis=0)
+
+    def items(self, recommender: str) -> KnownItems:
+        """The known items of a recommender."""
+        self.entry(recommender)
+        return self._items[recommender]
+
+    def training_path(self, recommender: str) -> Path:
+        """The verified training set, Parquet. Raises StorageError when it is damaged or missing."""
+        self.entry(recommender)
+        name = f"{recommender}/{TRAINING}"
+        return verify_file(self.folder, name, self.manifest.files[name])
+
+
+__all__ = [
+    "COUNT_NAMES",
+    "ENTITIES",
+    "KEY_SEPARATOR",
+    "KnownItems",
+    "Snapshot",
+    "SnapshotInfo",
+    "SnapshotSpec",
+    "publish_snapshot",
+    "read_current",
+]

@@ -1,0 +1,151 @@
+"""Raw to marts: one dbt process with everything it needs said, and nothing written into the checkout."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from letterpress.errors import AlreadyRunningError, BrokenError, GateFailedError, NotEnoughDataError
+from letterpress.lake.partitions import HourRange, format_hour
+from letterpress.lake.raw_schema import ANCHOR_RECOMMENDER, ensure_anchors
+from letterpress.log import log_step
+from letterpress.settings import Settings
+
+_RUN_DBT = "from dbt.cli.main import cli; cli()"
+_HELD = "Conflicting lock"
+
+
+def build_features(
+    settings: Settings, range_text: str | None = None, *, full_refresh: bool = False
+) -> dict[str, Any]:
+    """Bring the marts up to date with raw and run the data tests; what was built, in numbers.
+
+    `range_text` names the raw hours that changed, e.g. `2026-01-05T03--2026-01-05T04`; without it all of
+    history is written again.
+
+    Raises:
+        UsageError: the range is none.
+        NotEnoughDataError: raw is empty.
+        GateFailedError: a data test failed; the marts are written, nothing is published.
+        AlreadyRunningError: another process writes the warehouse.
+        BrokenError: a model could not be built; its rows are as they were.
+    """
+    changed = HourRange.parse(range_text) if range_text else None
+    require_raw_events(settings)
+    arguments = [
+        "build",
+        "--exclude-resource-type",
+        "unit_test",
+        "--vars",
+        json.dumps(dbt_variables(changed)),
+    ]
+    if full_refresh:
+        arguments.append("--full-refresh")
+    started = time.perf_counter()
+    with log_step("build_features", range=range_text or "all") as counts:
+        results = run_dbt(settings, arguments)
+        counts.update(models=_count(results, "model"), tests=_count(results, "test"))
+    return {
+        "range": range_text,
+        "models": _count(results, "model"),
+        "tests": _count(results, "test"),
+        "seconds": round(time.perf_counter() - started, 3),
+    }
+
+
+def dbt_variables(changed: HourRange | None) -> dict[str, str]:
+    """The dbt variables that say which raw hours changed; empty texts mean all of history."""
+    if changed is None:
+        return {"range_start": "", "range_end": ""}
+    return {"range_start": format_hour(changed.start), "range_end": format_hour(changed.end)}
+
+
+def dbt_environment(settings: Settings) -> dict[str, str]:
+    """What dbt must find in its environment: where state lives, how many threads, and to call nobody."""
+    return {
+        "LETTERPRESS_HOME": str(settings.paths.root),
+        "LETTERPRESS_THREADS": str(settings.threads),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "DBT_USE_COLORS": "false",
+        "DBT_LOG_PATH": str(settings.paths.log / "dbt"),
+        "DBT_TARGET_PATH": str(settings.paths.airflow / "dbt" / "target"),
+        "PYTHONUTF8": "1",
+    }
+
+
+def require_raw_events(settings: Settings) -> None:
+    """Raises NotEnoughDataError when no event was ever brought into raw."""
+    partitions = settings.paths.raw.glob("recommender=*/hour=*")
+    if all(folder.parent.name == f"recommender={ANCHOR_RECOMMENDER}" for folder in partitions):
+        raise NotEnoughDataError(
+            f"expected events in {settings.paths.raw}, found none: no events in raw yet; "
+            "run `letterpress import` or `letterpress ingest` first."
+        )
+    ensure_anchors(settings.paths.raw)
+
+
+def write_manifest(settings: Settings) -> Path:
+    """The path of dbt's manifest, written anew by rename: what Cosmos reads instead of the project."""
+    target = settings.paths.airflow / "dbt" / "parse"
+    run_dbt(settings, ["parse", "--target-path", str(target)])
+    manifest = settings.paths.airflow / "dbt" / "manifest.json"
+    (target / "manifest.json").replace(manifest)
+    return manifest
+
+
+def run_dbt(settings: Settings, arguments: list[str]) -> list[dict[str, Any]]:
+    """Run dbt in a process of its own, because it holds the warehouse until its process ends.
+
+    Returns a result for each node that ran, as dbt's `run_results.json` has them.
+    """
+    environment = dbt_environment(settings)
+    project = settings.project / "dbt"
+    target = Path(environment["DBT_TARGET_PATH"])
+    target.mkdir(parents=True, exist_ok=True)
+    (target / "run_results.json").unlink(missing_ok=True)
+    places = ["--project-dir", str(project), "--profiles-dir", str(project)]
+    done = subprocess.run(
+        [sys.executable, "-c", _RUN_DBT, *arguments, *places],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    results = _read_results(target)
+    if done.returncode:
+        _raise_failure(results, done.stdout + done.stderr, settings)
+    return results
+
+
+def _read_results(target: Path) -> list[dict[str, Any]]:
+    path = target / "run_results.json"
+    return list(json.loads(path.read_text())["results"]) if path.exists() else []
+
+
+def _count(results: list[dict[str, Any]], kind: str) -> int:
+    return sum(each["unique_id"].startswith(f"{kind}.") for each in results)
+
+
+def _raise_failure(results: list[dict[str, Any]], output: str, settings: Settings) -> None:
+    if _HELD in output:
+        raise AlreadyRunningError(
+            f"expected {settings.paths.warehouse} to be free, found another process that writes it. "
+            "Wait for the running DAG or command to end, then run this again."
+        )
+    bad = [each for each in results if each["status"] in ("error", "fail")]
+    log = settings.paths.log / "dbt" / "dbt.log"
+    if not bad:
+        raise BrokenError(f"expected dbt to run, found: {output.strip()[-600:]} The whole log is {log}.")
+    first = bad[0]
+    name, message = first["unique_id"].split(".")[2], " ".join(str(first["message"]).split())[:400]
+    if all(each["unique_id"].startswith("test.") for each in bad):
+        raise GateFailedError(
+            f"expected every data test to hold, found {len(bad)} that do not; first {name}: {message}. "
+            f"The rows are found by the query under {settings.paths.airflow}/dbt/target/compiled; "
+            "mend the log and run `letterpress features` again."
+        )
+    raise BrokenError(f"expected dbt to build {name}, found: {message}. The whole log is {log}.")

@@ -1,0 +1,47 @@
+"""Marts to snapshot: what the service reads and what models are trained on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from letterpress.clock import Clock, SystemClock
+from letterpress.features import feature_names, schema_hash
+from letterpress.lake.snapshots import SnapshotSpec, publish_snapshot
+from letterpress.log import log_step
+from letterpress.recommenders import RECOMMENDERS
+from letterpress.settings import Settings
+
+
+def snapshot_spec() -> dict[str, SnapshotSpec]:
+    """What every declared recommender wants in a snapshot."""
+    return {
+        name: SnapshotSpec(each.attributes, feature_names(each), schema_hash(each))
+        for name, each in RECOMMENDERS.items()
+    }
+
+
+def publish_features(
+    settings: Settings, range_text: str | None = None, *, clock: Clock | None = None
+) -> dict[str, Any]:
+    """Publish the warehouse as the current snapshot; its id, as-of time and rows.
+
+    `range_text` is only reported: a snapshot always holds everything that is known.
+
+    Raises:
+        BrokenError: there is no warehouse, or another process writes it.
+        StorageError: the marts are missing or the disk is full; the current snapshot stays.
+    """
+    with log_step("publish_features", range=range_text or "all") as counts:
+        info = publish_snapshot(
+            settings.paths, snapshot_spec(), clock or SystemClock(), threads=settings.threads
+        )
+        rows = {name: entry.rows for name, entry in info.manifest.recommenders.items()}
+        counts.update(snapshot=info.snapshot, training=sum(each["training"] for each in rows.values()))
+    as_of = info.manifest.as_of
+    return {
+        "snapshot": info.snapshot,
+        "is_new": info.is_new,
+        "as_of": as_of.isoformat() if as_of else None,
+        "range": range_text,
+        "rows": rows,
+    }
