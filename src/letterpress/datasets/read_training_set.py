@@ -1,0 +1,36 @@
+"""Reads the training set of a published snapshot, batch by batch."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from letterpress.datasets.training_arrays import FeatureSchema, training_set_from
+from letterpress.datasets.training_set import TrainingSet
+from letterpress.features import columns_for_batch, compute_features, feature_names, schema_hash
+from letterpress.lake.snapshots import Snapshot
+from letterpress.recommenders import Recommender
+
+BATCH_ROWS = 65_536
+
+
+def declared_schema(recommender: Recommender) -> FeatureSchema:
+    """The features that this build computes for `recommender`."""
+    return FeatureSchema(
+        names=feature_names(recommender),
+        hash=schema_hash(recommender),
+        compute=lambda table: compute_features(recommender, columns_for_batch(recommender, table)),
+    )
+
+
+def read_training_set(snapshot: Snapshot, recommender: Recommender) -> TrainingSet:
+    """All slates of `snapshot` whose targets had time to happen.
+
+    Raises:
+        NotEnoughDataError: there are none.
+    """
+    with pq.ParquetFile(snapshot.training_path(recommender.name)) as file:
+        batches = (pa.Table.from_batches([batch]) for batch in file.iter_batches(BATCH_ROWS))
+        return training_set_from(
+            batches, recommender, declared_schema(recommender), known_until=snapshot.as_of
+        )

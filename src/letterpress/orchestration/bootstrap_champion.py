@@ -1,0 +1,36 @@
+"""The step that gives a recommender its first champion, so that there is always something to serve."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from letterpress.clock import Clock
+from letterpress.lake.snapshots import Snapshot
+from letterpress.log import log_step
+from letterpress.orchestration.release_challenger import put_into_production
+from letterpress.ranking.popularity import popularity_bundle
+from letterpress.recommenders import get_recommender
+from letterpress.registry.store import champion, model_version, register
+from letterpress.settings import Settings
+
+
+def bootstrap_champion(
+    settings: Settings, recommender: str, snapshot_id: str | None = None, *, clock: Clock | None = None
+) -> dict[str, Any]:
+    """Release popularity where there is no champion; else see that the champion's release is complete.
+
+    Raises:
+        StorageError: the snapshot is missing or damaged.
+    """
+    declared, home = get_recommender(recommender), settings.paths
+    standing = champion(home, recommender)
+    with log_step("bootstrap_champion", recommender=recommender) as counts:
+        if standing is None:
+            bundle = popularity_bundle(declared, Snapshot.open(home, snapshot_id).snapshot_id)
+            path = bundle.save(home.registry / "bundles" / recommender)
+            version = register(home, recommender, path, {}, {})
+            released = put_into_production(settings, model_version(home, recommender, version), clock=clock)
+        else:
+            released = put_into_production(settings, standing, clock=clock)
+        counts.update(model=released["model"], is_new=standing is None)
+    return {**released, "is_new": standing is None}

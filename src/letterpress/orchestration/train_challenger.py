@@ -1,0 +1,65 @@
+"""The step from a snapshot to a registered challenger, as the DAG task and the command line call it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from letterpress.datasets.read_training_set import read_training_set
+from letterpress.datasets.temporal_split import Split, temporal_split
+from letterpress.lake.snapshots import Snapshot
+from letterpress.log import log_step
+from letterpress.ranking.train_bundle import train_bundle
+from letterpress.recommenders import Recommender, get_recommender
+from letterpress.registry.store import register, set_alias
+from letterpress.settings import Settings
+
+
+def split_snapshot(snapshot: Snapshot, recommender: Recommender) -> Split:
+    """The three parts of a snapshot's training set: the same ones for whoever trains and whoever judges."""
+    return temporal_split(
+        read_training_set(snapshot, recommender),
+        gap_hours=max(target.window_hours for target in recommender.targets),
+        keep_campaigns_whole=recommender.judge == "ndcg",  # a log of single slots may be one campaign
+    )
+
+
+def train_challenger(settings: Settings, recommender: str, snapshot_id: str | None = None) -> dict[str, Any]:
+    """Train on the snapshot (the current one when None) and register the result as the challenger.
+
+    The same snapshot and settings give the same bundle and so the same version.
+
+    Raises:
+        NotEnoughDataError: the snapshot cannot teach a ranker, or holds too little to judge one.
+        StorageError: the snapshot is missing or damaged.
+    """
+    declared, home = get_recommender(recommender), settings.paths
+    with log_step("train_challenger", recommender=recommender) as counts:
+        snapshot = Snapshot.open(home, snapshot_id)
+        split = split_snapshot(snapshot, declared)
+        counts.update(snapshot=snapshot.snapshot_id, rows_in=split.train.rows)
+        bundle = train_bundle(
+            declared, split, snapshot=snapshot.snapshot_id, seed=settings.seed, threads=settings.threads
+        )
+        path = bundle.save(home.registry / "bundles" / recommender)
+        version = register(
+            home, recommender, path, bundle.manifest.metrics, _lineage(bundle.manifest.training)
+        )
+        set_alias(home, recommender, "challenger", version)
+        counts.update(version=version, trees=bundle.manifest.training["trees"])
+    return {
+        "recommender": recommender,
+        "version": version,
+        "model": f"{recommender}/{version}",
+        "snapshot": snapshot.snapshot_id,
+        "sha256": bundle.sha256,
+        **bundle.manifest.training,
+    }
+
+
+def _lineage(training: dict[str, Any]) -> dict[str, str]:
+    tags = {
+        f"{part}.{fact}": str(training[part][fact])
+        for part in ("train", "valid", "test")
+        for fact in ("slates", "rows", "first", "last")
+    }
+    return tags | {"seed": str(training["seed"]), "trees": str(training["trees"])}
