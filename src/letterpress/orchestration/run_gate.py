@@ -40,7 +40,9 @@ def run_training_set_gate(
 
     name = get_recommender(recommender).name
     opened = Snapshot.open(settings.paths, snapshot)
-    result = check_training_set(settings, name, opened.id, opened.training_path(name), clock or SystemClock())
+    result = check_training_set(
+        settings, name, opened.snapshot_id, opened.training_path(name), clock or SystemClock()
+    )
     return dict(msgspec.to_builtins(refuse_failures(result)))
 
 

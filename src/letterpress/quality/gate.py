@@ -14,6 +14,7 @@ from letterpress.lake.partitions import HourRange
 from letterpress.log import log_step
 from letterpress.quality.data_docs import SITE_NAME, installed_packages, one_builder, publish_pages
 from letterpress.quality.findings import GateResult, find_failures
+from letterpress.quality.last_results import keep_result
 from letterpress.quality.suites import gate_names, read_suite
 from letterpress.quality.validation import run_suites
 from letterpress.settings import Settings
@@ -87,7 +88,7 @@ def _check(
     page = next(
         (pages[finding.table] for finding in critical + warnings if finding.table in pages), "index.html"
     )
-    return GateResult(
+    result = GateResult(
         gate=gate,
         subject=subject,
         passed=not critical,
@@ -97,3 +98,5 @@ def _check(
         seconds=round(time.perf_counter() - started, 3),
         docs_url=f"http://{settings.site.host}:{settings.site.port}/{SITE_NAME}/{page}",
     )
+    keep_result(settings.paths, result, page, clock)
+    return result

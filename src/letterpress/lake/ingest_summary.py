@@ -1,0 +1,31 @@
+"""What the ledger says about ingest, for people: totals, the last batch, and why lines were put aside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from letterpress.lake.ledger import open_ledger, quarantine_reasons, total_counts
+from letterpress.settings import Home
+
+_LAST_BATCH = """
+    select count(*), sum(read), sum(raw), sum(duplicate), sum(quarantined), max(ingested_at)
+    from files
+    where batch = (select max(batch) from files)
+"""
+
+
+def summarise_ingest(home: Home) -> dict[str, Any] | None:
+    """`total` and `last` counts of lines, and `reasons` of quarantine; None before the first ingest.
+
+    Raises:
+        StorageError: the ledger cannot be read.
+    """
+    if not (home.raw / "ledger.sqlite").is_file():
+        return None
+    total = total_counts(home)
+    if total["files"] == 0:
+        return None
+    with open_ledger(home) as ledger:
+        row = ledger.execute(_LAST_BATCH).fetchone()
+    names = ("files", "read", "raw", "duplicate", "quarantined", "ingested_at")
+    return {"total": total, "last": dict(zip(names, row, strict=True)), "reasons": quarantine_reasons(home)}

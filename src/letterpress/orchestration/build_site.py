@@ -1,0 +1,83 @@
+"""Writes the index page from what the state folder says; what is not there yet is said to be missing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from letterpress.clock import Clock, SystemClock
+from letterpress.lake.ingest_summary import summarise_ingest
+from letterpress.lake.snapshot_layout import read_current
+from letterpress.log import log_step
+from letterpress.quality.last_results import read_last_results
+from letterpress.recommenders import RECOMMENDERS
+from letterpress.registry.publication import published
+from letterpress.registry.verdicts import read_verdict
+from letterpress.settings import Home, Settings
+from letterpress.site.index_page import RecommenderState, SiteState, write_site
+
+VERDICTS_SHOWN = 6
+
+
+def build_site(settings: Settings, clock: Clock | None = None) -> dict[str, Any]:
+    """Write the index page; where it lies, and under which address it is served.
+
+    Raises:
+        StorageError: a pointer, a verdict, the ledger or the snapshot's name cannot be read.
+    """
+    home = settings.paths
+    with log_step("build_site") as counts:
+        state = SiteState(
+            built_at=(clock or SystemClock()).now().isoformat(),
+            links=_links(settings),
+            recommenders=_recommenders(home),
+            ingest=summarise_ingest(home),
+            gates=read_last_results(home),
+            snapshot=_snapshot(home),
+        )
+        page = write_site(home.site, state)
+        counts["recommenders"] = len(state.recommenders)
+    return {"page": str(page), "address": f"http://{settings.site.host}:{settings.site.port}/"}
+
+
+def _links(settings: Settings) -> list[dict[str, str]]:
+    docs = settings.paths.site / "data-docs" / "index.html"
+    airflow = f"http://{settings.airflow.host}:{settings.airflow.port}/"
+    service = f"http://{settings.service.host}:{settings.service.port}"
+    links = [
+        {"name": "Airflow", "address": airflow, "what": "runs and reruns every step"},
+        {"name": "Ranking service", "address": f"{service}/readyz", "what": "is it ready, and with what"},
+        {"name": "API", "address": f"{service}/docs.json", "what": "OpenAPI document of the service"},
+    ]
+    if docs.is_file():
+        links.insert(
+            0, {"name": "Data docs", "address": "data-docs/index.html", "what": "what the gates found"}
+        )
+    return links
+
+
+def _recommenders(home: Home) -> list[RecommenderState]:
+    pointers = published(home)
+    return [
+        RecommenderState(
+            name=name,
+            description=recommender.description,
+            serving=msgspec.to_builtins(pointers[name]) if name in pointers else None,
+            verdicts=_verdicts(home, name),
+        )
+        for name, recommender in RECOMMENDERS.items()
+    ]
+
+
+def _verdicts(home: Home, recommender: str) -> list[dict[str, Any]]:
+    """The newest verdicts, newest first."""
+    paths = (home.registry / "verdicts" / recommender).glob("*.json")
+    versions = sorted((int(path.stem) for path in paths if path.stem.isdigit()), reverse=True)
+    records = (read_verdict(home, recommender, version) for version in versions[:VERDICTS_SHOWN])
+    return [msgspec.to_builtins(record) for record in records if record is not None]
+
+
+def _snapshot(home: Home) -> dict[str, Any] | None:
+    current = read_current(home)
+    return None if current is None else dict(msgspec.to_builtins(current))

@@ -1,0 +1,84 @@
+"""What to draw of a verdict, and the sentence that says what to conclude from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from letterpress.site.interval_chart import Interval, IntervalChart, lay_out
+
+RANKERS = ("popularity", "champion", "challenger")
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnVerdict:
+    """Charts of one verdict, top to bottom, and the conclusion."""
+
+    charts: tuple[IntervalChart, ...]
+    conclusion: str
+
+
+def draw_verdict(verdict: Mapping[str, Any]) -> DrawnVerdict:
+    """The charts of a verdict record; none when its numbers hold no interval (too little evidence)."""
+    numbers = verdict["numbers"]
+    if str(numbers.get("metric", "")).startswith("ndcg"):
+        return _draw_ndcg(numbers)
+    return _draw_snips(numbers)
+
+
+def _interval(label: str, numbers: Any) -> Interval | None:
+    if not isinstance(numbers, Mapping) or not {"mean", "low", "high"} <= set(numbers):
+        return None
+    return Interval(label, float(numbers["mean"]), float(numbers["low"]), float(numbers["high"]))
+
+
+def _draw_ndcg(numbers: Mapping[str, Any]) -> DrawnVerdict:
+    metric = str(numbers["metric"]).upper()
+    found = [interval for name in RANKERS if (interval := _interval(name, numbers.get(name)))]
+    difference = _interval("difference", numbers.get("difference"))
+    if not found or difference is None:
+        return DrawnVerdict((), "There is too little evidence to draw: no interval was computed.")
+    bar = float(numbers["bar"])
+    levels = lay_out(
+        f"{metric} of popularity, champion and challenger",
+        f"{metric} on {numbers['test_slates']:,} test slates (1 is the best order; higher is better)",
+        found,
+    )
+    gain = lay_out(
+        "Challenger minus champion",
+        f"difference in {metric}, paired by campaign ({numbers['test_campaigns']:,} campaigns)",
+        [difference],
+        [(0.0, "no change"), (bar, "bar")] if bar else [(0.0, "no change")],
+        signed=True,
+    )
+    clears = "lies above" if difference.low > bar else "does not lie above"
+    conclusion = (
+        f"With 95 % confidence the challenger changes {metric} by {difference.low:+.4f} to "
+        f"{difference.high:+.4f}; that interval {clears} the bar of {bar:+.4f}."
+    )
+    return DrawnVerdict((levels, gain), conclusion)
+
+
+def _draw_snips(numbers: Mapping[str, Any]) -> DrawnVerdict:
+    policies = {name: numbers.get(name) or {} for name in ("champion", "challenger")}
+    found = [
+        interval for name, policy in policies.items() if (interval := _interval(name, policy.get("snips")))
+    ]
+    if not found:
+        return DrawnVerdict((), "There is too little evidence to draw: no logged row matched.")
+    matched = policies["challenger"].get("matched_clicks", 0)
+    size = float(policies["challenger"].get("effective_sample_size", 0.0))
+    logged = float(policies["challenger"].get("on_policy", 0.0))
+    chart = lay_out(
+        "Estimated value of champion and challenger",
+        "clicks per slot, estimated from the log by SNIPS (higher is better)",
+        found,
+        [(logged, "as logged")],
+    )
+    conclusion = (
+        f"The estimate of the challenger rests on {matched:,} clicks that match its choices, as good as "
+        f"{size:,.0f} rows; the bars ask for {numbers.get('min_matched_clicks', 0):,} clicks and "
+        f"{float(numbers.get('min_effective_sample_size', 0.0)):,.0f} rows."
+    )
+    return DrawnVerdict((chart,), conclusion)
