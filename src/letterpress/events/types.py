@@ -25,7 +25,7 @@ Action = Literal["chosen", "dismissed"]
 OutcomeKind = Literal["delivered", "opened", "clicked", "converted", "unsubscribed", "bounced"]
 
 
-class Event(Struct, kw_only=True, omit_defaults=True, tag_field="type"):
+class Event(Struct, kw_only=True, omit_defaults=True, tag_field="type", gc=False):
     """The envelope that all events share."""
 
     event_id: Identifier
@@ -49,7 +49,7 @@ class Item(Event, tag="item"):
     """Names that describe it, e.g. `enhancement`."""
 
 
-class CampaignContext(Struct, kw_only=True, omit_defaults=True):
+class CampaignContext(Struct, kw_only=True, omit_defaults=True, gc=False):
     """What is known of a campaign when a slate is asked for. The HTTP request carries the same."""
 
     campaign_id: Identifier
@@ -70,7 +70,7 @@ class Campaign(Event, tag="campaign"):
     campaign: CampaignContext
 
 
-class ShownItem(Struct, kw_only=True, omit_defaults=True):
+class ShownItem(Struct, kw_only=True, omit_defaults=True, gc=False):
     """One place of a slate."""
 
     item_id: Identifier

@@ -7,7 +7,6 @@ renamed. Killed before the commit, nothing has changed; killed after it, the nex
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ from letterpress.events.codec import (
     find_problem,
 )
 from letterpress.events.types import EVENT_NAMES, EVENT_TYPES
+from letterpress.lake.durability import sync_paths
 from letterpress.lake.ingest_lock import hold_ingest_lock
 from letterpress.lake.landing import archive_path, list_landing
 from letterpress.lake.ledger import FileEntry, FileReport, commit_batch, finish_moves
@@ -142,6 +142,7 @@ class _Batch:
                     (self._stage_quarantine(quarantine, file), quarantine_path(self.home, file.sha256))
                 )
             moves.append((file.path, archive_path(self.home, file.path, file.sha256)))
+        sync_paths(source for source, _ in moves)
         commit_batch(self.home, self.entries, self.stage.hours, moves, self.at)
         finish_moves(self.home)
 
@@ -215,6 +216,4 @@ class _Batch:
         staged = self.home.raw / ".staging" / f"quarantine-{file.sha256[:16]}.jsonl"
         with staged.open("wb") as stream:
             stream.writelines(line + b"\n" for line in quarantine.lines)
-            stream.flush()
-            os.fsync(stream.fileno())
         return staged

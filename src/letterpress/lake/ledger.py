@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from letterpress.errors import StorageError
+from letterpress.lake.durability import sync_paths
 from letterpress.lake.partitions import HourRange, coalesce_hours, format_hour, parse_hour
 from letterpress.settings import Home
 
@@ -135,6 +136,8 @@ def finish_moves(home: Home) -> int:
         moves = ledger.execute("select source, target from moves order by rowid").fetchall()
         for source, target in moves:
             _move(home.root / source, home.root / target)
+        folders = {(home.root / target).parent for _, target in moves}
+        sync_paths(folders | {folder.parent for folder in folders})
         ledger.execute("delete from moves")
     return len(moves)
 
