@@ -1,0 +1,1 @@
+"""Peers that the service is measured against, each as somebody else would write it."""

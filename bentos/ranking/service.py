@@ -1,0 +1,59 @@
+"""The Bento of the ranking service: our ASGI entrance in front of BentoML, and one typed API behind it.
+
+Everything that thinks is in `letterpress.serving`. The paths of the interface are answered by `Entrance`
+before BentoML's router; BentoML's own paths lie under `/bento`, so that `/readyz` and `/metrics` are ours.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import bentoml  # not followed by the type checker, hence the ignores below
+from bentoml.exceptions import BentoMLException
+
+from letterpress.errors import LetterpressError
+from letterpress.log import configure_log
+from letterpress.serving.asgi import Entrance
+from letterpress.serving.problems import from_error
+from letterpress.serving.service import RankingService
+from letterpress.settings import read_settings
+
+configure_log()
+SETTINGS = read_settings()
+SERVICE = RankingService(SETTINGS)
+
+
+@bentoml.service(
+    name="ranking",
+    path_prefix="/bento",
+    workers=SETTINGS.service.workers,
+    # A timer of BentoML's lives until the timeout even when its request is long answered.
+    traffic={"timeout": 5},
+    metrics={"enabled": False},
+    logging={"access": {"enabled": False}},
+    # Tracing costs 290 us a request even when nobody collects it.
+    tracing={"excluded_urls": ".*"},
+)
+class Ranking:
+    """Ranks items for a slot of an e-mail."""
+
+    @bentoml.on_startup  # type: ignore[untyped-decorator]
+    def start(self) -> None:
+        SERVICE.start()
+
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
+    def stop(self) -> None:
+        SERVICE.stop()
+
+    @bentoml.api(route="/rank")  # type: ignore[untyped-decorator]
+    async def rank(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The same as `POST /v1/rank`, for BentoML's own clients."""
+        try:
+            return SERVICE.rank_document(request)
+        except LetterpressError as error:
+            problem = from_error(error).problem
+            raise BentoMLException(problem.detail, error_code=HTTPStatus(problem.status)) from error
+
+
+Ranking.add_asgi_middleware(Entrance, service=SERVICE)  # type: ignore[attr-defined]

@@ -1,0 +1,98 @@
+"""Finds the items of a request: those it carries, or the tenant's own, with all that is known of them."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from letterpress.lake.snapshots import COUNT_NAMES, KEY_SEPARATOR, KnownItems, Snapshot
+from letterpress.recommenders import Recommender
+from letterpress.serving.messages import RankRequest, RequestItem
+from letterpress.serving.problems import wrong_field
+
+RETRIEVED_ITEMS = 200
+"""Most items that are ranked when the request names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Items to rank, in the order of the request."""
+
+    item_ids: list[str]
+    attributes: NDArray[np.float64]
+    """(n, attributes of the recommender), NaN where nothing is known."""
+    labels: list[dict[str, str]]
+
+
+def gather_candidates(
+    recommender: Recommender, snapshot: Snapshot, request: RankRequest, *, max_items: int
+) -> Candidates:
+    """The items to rank. What the request says of an item goes before what the snapshot knows.
+
+    Raises:
+        RequestProblemError: 422 for no items, too many, or one of them twice.
+    """
+    if request.items is None:
+        return _retrieve(recommender, snapshot, request.tenant)
+    items = request.items
+    if not 1 <= len(items) <= max_items:
+        raise wrong_field("items", f"items: expected 1 to {max_items} items, found {len(items)}.")
+    item_ids = [item.item_id for item in items]
+    if len(set(item_ids)) < len(item_ids):
+        twice, _ = Counter(item_ids).most_common(1)[0]
+        place = item_ids.index(twice, item_ids.index(twice) + 1)
+        raise wrong_field(f"items[{place}].item_id", "items: expected every item once, found one twice.")
+    known = snapshot.items(recommender.name)
+    rows = [known.row(request.tenant, item_id) for item_id in item_ids]
+    labels = [
+        item.labels if row is None else known.labels[row] | item.labels
+        for item, row in zip(items, rows, strict=True)
+    ]
+    return Candidates(item_ids, _attributes(recommender.attributes, known, items, rows), labels)
+
+
+def _attributes(
+    names: tuple[str, ...], known: KnownItems, items: list[RequestItem], rows: list[int | None]
+) -> NDArray[np.float64]:
+    """Attributes (n, names); names that the recommender does not use are ignored."""
+    if not names:
+        return np.empty((len(items), 0))
+    take_all = itemgetter(*names) if len(names) > 1 else _no_shortcut
+    values: list[Sequence[float]] = []
+    for item, row in zip(items, rows, strict=True):
+        try:
+            values.append(take_all(item.attributes))  # all are given: in one go, in C
+        except KeyError:
+            base = [math.nan] * len(names) if row is None else known.attributes[row].tolist()
+            values.append([item.attributes.get(name, base[at]) for at, name in enumerate(names)])
+    return np.array(values, np.float64)
+
+
+def _no_shortcut(_attributes: dict[str, float]) -> Sequence[float]:
+    raise KeyError
+
+
+def _retrieve(recommender: Recommender, snapshot: Snapshot, tenant: str) -> Candidates:
+    """The tenant's known items, those with the most of the popularity target first."""
+    known = snapshot.items(recommender.name)
+    rows = known.rows(tenant)
+    if not rows:
+        raise wrong_field(
+            "items", "items: null asks for the tenant's known items, found none; send the items to rank."
+        )
+    keys = [f"{tenant}{KEY_SEPARATOR}{known.item_ids[row]}" for row in rows]
+    counts = snapshot.counts(recommender.name, "item", keys)
+    target = recommender.target(recommender.popularity_target)
+    best = np.argsort(-counts[:, COUNT_NAMES.index(target.numerator)], kind="stable")[:RETRIEVED_ITEMS]
+    chosen = [rows[place] for place in best.tolist()]
+    return Candidates(
+        [known.item_ids[row] for row in chosen],
+        np.asarray(known.attributes[chosen], np.float64),
+        [known.labels[row] for row in chosen],
+    )

@@ -1,0 +1,131 @@
+"""The service without HTTP: starts and stops its parts, ranks, logs, and says how it is."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+
+from letterpress.clock import Clock, SystemClock
+from letterpress.events.codec import encode
+from letterpress.recommenders import get_recommender
+from letterpress.serving.event_intake import EventIntake
+from letterpress.serving.event_log import EventLog
+from letterpress.serving.messages import ModelState, RankRequest, Readiness
+from letterpress.serving.openapi import build_document
+from letterpress.serving.problems import problem, wrong_body
+from letterpress.serving.service_metrics import ServiceMetrics
+from letterpress.serving.slate import RankedSlate, rank_slate
+from letterpress.serving.watcher import SNAPSHOT, Watcher
+from letterpress.settings import Settings
+
+SWITCH_SECONDS = 0.0005
+"""How long the writer or the watcher may hold the interpreter while a request waits; 5 ms by default."""
+
+
+class RankingService:
+    """One worker's service. `start` before the first request, `stop` after the last."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.metrics = ServiceMetrics()
+        home, options = settings.paths, settings.service
+        self.log = EventLog(
+            home.landing / "service",
+            self.clock,
+            flush_seconds=options.log_flush_seconds,
+            rotate_seconds=options.log_rotate_seconds,
+        )
+        self.intake = EventIntake(self.log, self.clock, self.metrics.events)
+        self.watcher = Watcher(home, self.metrics.swaps, self.metrics.load_failures)
+        needs_token = options.token is not None
+        document = build_document(version=version("letterpress"), needs_token=needs_token)
+        self.openapi = msgspec.json.encode(document)
+
+    def start(self) -> None:
+        sys.setswitchinterval(SWITCH_SECONDS)
+        self.log.start()
+        self.watcher.start()
+
+    def stop(self) -> None:
+        """Write and land what was logged; nothing that was answered is lost."""
+        self.watcher.stop()
+        self.log.stop()
+
+    def rank(self, request: RankRequest, *, has_escapes: bool = True) -> RankedSlate:
+        """The slate for `request`; give it to `log_slate` when it was sent.
+
+        Raises:
+            UnknownRecommenderError, RequestProblemError: it cannot be ranked; says why.
+        """
+        loaded = self.watcher.loaded
+        model = loaded.models.get(request.recommender)
+        if model is None or loaded.snapshot is None:
+            get_recommender(request.recommender)
+            missing = "model" if model is None else SNAPSHOT
+            source = request.recommender if model is None else SNAPSHOT
+            reason = loaded.problems.get(
+                source,
+                f"no {missing} of {request.recommender} was published yet; it comes with the first run.",
+            )
+            raise problem(503, "Not ready", reason, headers=((b"retry-after", b"5"),))
+        ranked = rank_slate(
+            model,
+            loaded.snapshot,
+            request,
+            self.clock.now(),
+            max_items=self.settings.service.max_items,
+            has_escapes=has_escapes,
+        )
+        self.metrics.slates[request.recommender, ranked.is_explored] += 1
+        self.metrics.items_ranked[request.recommender] += ranked.candidates
+        return ranked
+
+    def rank_document(self, document: dict[str, Any]) -> dict[str, Any]:
+        """The same for plain JSON values; the slate is logged.
+
+        Raises:
+            UnknownRecommenderError, RequestProblemError: it cannot be ranked; says why.
+        """
+        try:
+            request = msgspec.convert(document, RankRequest)
+        except msgspec.ValidationError as error:
+            raise wrong_body(error) from error
+        ranked = self.rank(request)
+        self.log_slate(ranked)
+        answer: dict[str, Any] = msgspec.to_builtins(ranked.answer)
+        return answer
+
+    def log_slate(self, ranked: RankedSlate) -> None:
+        """Log what was shown, with the features that the model saw; written within a flush."""
+        self.log.append(encode(ranked.to_event()))
+
+    def readiness(self) -> Readiness:
+        """Ready as long as one model can answer; a log that fails is a problem, but slates go on."""
+        loaded, log = self.watcher.loaded, self.log.state()
+        problems = dict(loaded.problems)
+        if loaded.snapshot is None and SNAPSHOT not in problems:
+            problems[SNAPSHOT] = "no snapshot was published yet; run `letterpress features`."
+        if not loaded.models and not problems.keys() - {SNAPSHOT}:
+            problems["models"] = "no model was published yet; run `letterpress train`."
+        if log.reason is not None:
+            problems["log"] = log.reason
+        models = [
+            ModelState(
+                recommender=name,
+                model=model.model,
+                sha256=model.publication.sha256,
+                scorer=type(model.scorer).__name__,
+            )
+            for name, model in sorted(loaded.models.items())
+        ]
+        return Readiness(
+            ready=bool(models) and loaded.snapshot is not None,
+            models=models,
+            snapshot=None if loaded.snapshot is None else loaded.snapshot.snapshot_id,
+            log=log,
+            problems=problems,
+        )

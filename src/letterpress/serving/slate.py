@@ -1,0 +1,151 @@
+"""From a request to a ranked slate: candidates, features, scores, exploration; no input or output."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from letterpress.events.codec import find_problem
+from letterpress.events.types import ShownItem, Slate
+from letterpress.lake.snapshots import Snapshot
+from letterpress.ranking.exploration import POLICY, Choice, choose_order, seed_of
+from letterpress.recommenders import Recommender
+from letterpress.serving.candidates import Candidates, gather_candidates
+from letterpress.serving.loaded import LoadedModel
+from letterpress.serving.messages import RankAnswer, RankedItem, RankRequest
+from letterpress.serving.problems import wrong_field
+from letterpress.serving.request_features import request_features
+
+
+@dataclass(frozen=True, slots=True)
+class RankedSlate:
+    """An answer with what its log entry needs."""
+
+    request: RankRequest
+    answer: RankAnswer
+    shown_at: datetime
+    seed: int
+    schema_hash: str
+    features: NDArray[np.float32]
+    """(k, features) of the items shown, best place first."""
+    is_explored: bool
+    candidates: int
+
+    def to_event(self) -> Slate:
+        """The slate as it is logged: everything needed to train on it and to replay it."""
+        shown = [
+            ShownItem(
+                item_id=item.item_id,
+                position=item.position,
+                score=item.score,
+                propensity=item.propensity,
+                features=values,
+            )
+            for item, values in zip(self.answer.items, self.features.tolist(), strict=True)
+        ]
+        return Slate(
+            event_id=self.answer.slate_id,
+            tenant=self.request.tenant,
+            recommender=self.request.recommender,
+            occurred_at=self.shown_at,
+            received_at=self.shown_at,
+            slate_id=self.answer.slate_id,
+            campaign=self.request.campaign,
+            slot=self.request.slot,
+            policy=self.answer.policy,
+            items=shown,
+            model=self.answer.model,
+            snapshot=self.answer.snapshot,
+            seed=self.seed,
+            schema_hash=self.schema_hash,
+        )
+
+
+def rank_slate(
+    model: LoadedModel,
+    snapshot: Snapshot,
+    request: RankRequest,
+    now: datetime,
+    *,
+    max_items: int,
+    has_escapes: bool,
+) -> RankedSlate:
+    """The best k of the request's candidates, some of the time shuffled.
+
+    Raises:
+        RequestProblemError: 422; k or the items do not fit, or a text could not be logged.
+    """
+    candidates = gather_candidates(model.recommender, snapshot, request, max_items=max_items)
+    k = places_to_fill(request.k, model.recommender, len(candidates.item_ids))
+    features = request_features(model.recommender, model.plan, snapshot, request, candidates, now)
+    scores = model.scorer.score(features)
+    slate_id = make_slate_id(now)
+    seed = seed_of(slate_id)
+    choice = choose_order(scores, k, model.recommender.exploration, seed)
+    ranked = RankedSlate(
+        request=request,
+        answer=_answer(model, snapshot.snapshot_id, slate_id, candidates, choice, scores.tolist()),
+        shown_at=now,
+        seed=seed,
+        schema_hash=model.plan.schema_hash,
+        features=features[choice.order],
+        is_explored=choice.is_explored,
+        candidates=len(candidates.item_ids),
+    )
+    if has_escapes and (problem := find_problem(ranked.to_event(), has_escapes=True)) is not None:
+        raise wrong_field(problem.field or "", str(problem))
+    return ranked
+
+
+def places_to_fill(k: int | None, recommender: Recommender, items: int) -> int:
+    """How many places the slate has.
+
+    Raises:
+        RequestProblemError: 422; k is below one or above the number of items.
+    """
+    if k is None:
+        return min(recommender.slate_size, items)
+    if k < 1:
+        raise wrong_field("k", f"k: expected at least 1 place to fill, found {k}.")
+    if k > items:
+        raise wrong_field("k", f"k: expected at most {items}, the number of items; found {k}.")
+    return k
+
+
+def make_slate_id(now: datetime) -> str:
+    """32 hex digits: milliseconds of the clock, then 80 random bits. Sorts by time."""
+    return f"{int(now.timestamp() * 1000):012x}{os.urandom(10).hex()}"
+
+
+def _answer(
+    model: LoadedModel,
+    snapshot: str,
+    slate_id: str,
+    candidates: Candidates,
+    choice: Choice,
+    scores: list[float],
+) -> RankAnswer:
+    items = [
+        RankedItem(
+            item_id=candidates.item_ids[row],
+            position=position,
+            score=scores[row] if math.isfinite(scores[row]) else None,
+            propensity=propensity,
+        )
+        for position, (row, propensity) in enumerate(
+            zip(choice.order, choice.propensity, strict=True), start=1
+        )
+    ]
+    return RankAnswer(
+        slate_id=slate_id,
+        recommender=model.recommender.name,
+        model=model.model,
+        snapshot=snapshot,
+        policy=POLICY,
+        items=items,
+    )
