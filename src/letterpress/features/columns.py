@@ -32,17 +32,20 @@ _THURSDAY = 3  # the first day of 1970
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Arrays of `n_rows` items. NaN is missing."""
+    """Arrays of `n_rows` items, one row a column: the loops of NumPy are then long. NaN is missing."""
 
     n_rows: int
     context: NDArray[np.float64]
-    """`(1 or n_rows, n)`: a code for each label of `vocabularies`, then `CONTEXT_NUMBERS`."""
+    """`(n, 1 or n_rows)`: a code for each label of `vocabularies`, then `CONTEXT_NUMBERS`."""
     attributes: NDArray[np.float64]
-    """`(n_rows, n)` in the order of the recommender's `attributes`."""
+    """`(n, n_rows)` in the order of the recommender's `attributes`."""
     item_codes: NDArray[np.float64]
-    """`(n_rows, n)`: a code for each label of `item_vocabularies`."""
-    counts: Mapping[str, NDArray[np.int64]]
-    """By entity `(n_rows, 6)` in the order of `COUNT_NAMES`."""
+    """`(n, n_rows)`: a code for each label of `item_vocabularies`."""
+    counts: NDArray[np.float64]
+    """`(6 * n, n_rows)`: `COUNT_NAMES` of each of the recommender's `evidence_entities`, in turn.
+
+    Doubles hold integers below 2**53 exactly.
+    """
 
 
 @lru_cache(maxsize=64)
@@ -108,36 +111,48 @@ def columns_for_request(
     shown_at: datetime,
 ) -> Columns:
     """Columns of one request: one campaign, `attributes` `(n, n_attributes)` and `labels` of its items."""
-    context = np.array([context_row(recommender, campaign, shown_at)], np.float64)
     nan = float("nan")
-    item_codes = np.empty((len(labels), len(recommender.item_vocabularies)), np.float64)
-    for column, (label, vocabulary) in enumerate(recommender.item_vocabularies):
+    context = np.array(context_row(recommender, campaign, shown_at), np.float64)[:, None]
+    item_codes = np.empty((len(recommender.item_vocabularies), len(labels)), np.float64)
+    for row, (label, vocabulary) in enumerate(recommender.item_vocabularies):
         codes = _codes(vocabulary)
-        item_codes[:, column] = [codes.get(item.get(label), nan) for item in labels]
-    return Columns(len(labels), context, attributes, item_codes, counts)
+        item_codes[row] = [codes.get(item.get(label), nan) for item in labels]
+    found = [counts[entity].T for entity in recommender.evidence_entities]
+    return Columns(len(labels), context, attributes.T, item_codes, np.concatenate(found, dtype=np.float64))
+
+
+def count_row(recommender: Recommender, entity: str, count: str) -> int:
+    """The row of `Columns.counts` that holds a count of an entity."""
+    return recommender.evidence_entities.index(entity) * len(COUNT_NAMES) + COUNT_NAMES.index(count)
 
 
 def columns_for_batch(recommender: Recommender, table: pa.Table) -> Columns:
     """Columns of a table with the columns of `training_examples`."""
     context = [_label_codes(_label(table, label), values) for label, values in recommender.vocabularies]
-    context += _context_numbers(table)
     attributes = [_float64(_value(table, "attributes", name)) for name in recommender.attributes]
     item_codes = [
         _label_codes(_value(table, "item_labels", label), values)
         for label, values in recommender.item_vocabularies
     ]
-    counts = {
-        entity: np.stack([_int64(table[f"{entity}_{name}"]) for name in COUNT_NAMES], axis=1)
-        for entity in recommender.evidence_entities
-    }
-    n_rows = table.num_rows
+    counts = [
+        _int64(table[f"{entity}_{name}"]) for entity in recommender.evidence_entities for name in COUNT_NAMES
+    ]
     return Columns(
-        n_rows, _stack(context, n_rows), _stack(attributes, n_rows), _stack(item_codes, n_rows), counts
+        table.num_rows,
+        _stack([*context, *_context_numbers(table)], table),
+        _stack(attributes, table),
+        _stack(item_codes, table),
+        _stack(counts, table),
     )
 
 
-def _stack(columns: list[NDArray[np.float64]], n_rows: int) -> NDArray[np.float64]:
-    return np.stack(columns, axis=1) if columns else np.empty((n_rows, 0), np.float64)
+def _stack(
+    columns: Sequence[NDArray[np.float64] | NDArray[np.int64]], table: pa.Table
+) -> NDArray[np.float64]:
+    stacked = np.empty((len(columns), table.num_rows), np.float64)
+    for row, column in enumerate(columns):
+        stacked[row] = column
+    return stacked
 
 
 def _label(table: pa.Table, label: str) -> pa.ChunkedArray:

@@ -6,10 +6,12 @@ would change no model, and it is not exact to the bit in every loop.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from letterpress.features.columns import COUNT_NAMES, Columns
+from letterpress.features.columns import Columns, count_row
 from letterpress.features.feature_view import Feature, FeatureView
 from letterpress.recommenders import EvidenceRate, Recommender
 
@@ -21,23 +23,37 @@ _WORDS = {
 
 
 class ShrunkenRates:
-    """`(numerator + prior * weight) / (denominator + weight)` of several rates at once."""
+    """`(numerator + prior * weight) / (denominator + weight)` of several (entity, rate) pairs at once."""
 
-    def __init__(self, rates: tuple[EvidenceRate, ...]) -> None:
-        self.numerators = np.array([COUNT_NAMES.index(rate.numerator) for rate in rates], np.intp)
-        self.denominators = np.array([COUNT_NAMES.index(rate.denominator) for rate in rates], np.intp)
-        self.believed = np.array([rate.prior * rate.weight for rate in rates], np.float64)
-        self.weights = np.array([rate.weight for rate in rates], np.float64)
+    def __init__(self, recommender: Recommender, pairs: Sequence[tuple[str, EvidenceRate]]) -> None:
+        def rows(counts: Iterable[tuple[str, str]]) -> NDArray[np.intp]:
+            return np.array([count_row(recommender, *each) for each in counts], np.intp)
 
-    def __call__(self, counts: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Rates `(n, n_rates)` of counts `(n, 6)`."""
-        numerators = counts.take(self.numerators, axis=1) + self.believed
-        return np.divide(numerators, counts.take(self.denominators, axis=1) + self.weights)
+        self._numerators = rows((entity, rate.numerator) for entity, rate in pairs)
+        self._denominators = rows((entity, rate.denominator) for entity, rate in pairs)
+        self._believed = _upright([rate.prior * rate.weight for _, rate in pairs])
+        self.weights = _upright([rate.weight for _, rate in pairs])
 
-    def towards(self, prior: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
-        """The same, pulled towards `prior` `(n, n_rates)` instead of the declared one."""
-        numerators = counts.take(self.numerators, axis=1) + prior * self.weights
-        return np.divide(numerators, counts.take(self.denominators, axis=1) + self.weights)
+    def numerators(self, counts: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Numerators `(n_pairs, n)` of `Columns.counts`, without the prior."""
+        return counts.take(self._numerators, axis=0)
+
+    def denominators(self, counts: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Denominators `(n_pairs, n)` with the weight of the prior."""
+        found = counts.take(self._denominators, axis=0)
+        found += self.weights
+        return found
+
+    def __call__(self, counts: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Rates `(n_pairs, n)`."""
+        rates = self.numerators(counts)
+        rates += self._believed
+        rates /= self.denominators(counts)
+        return rates
+
+
+def _upright(values: list[float]) -> NDArray[np.float64]:
+    return np.array(values, np.float64)[:, None]
 
 
 def rate_name(entity: str, rate: EvidenceRate) -> str:
@@ -46,28 +62,23 @@ def rate_name(entity: str, rate: EvidenceRate) -> str:
 
 
 def evidence_view(recommender: Recommender) -> FeatureView:
-    """For each entity its rates, then the counts that stand below them.
+    """The rates of every entity, then the counts that stand below them.
 
     Rates of rare outcomes are kept of items only: finer entities never gather enough of them.
     """
-    plans = []
-    features: list[Feature] = []
-    for entity in recommender.evidence_entities:
-        rates = _rates_of(recommender, entity)
-        totals = tuple(dict.fromkeys(rate.denominator for rate in rates))
-        described = [_rate_feature(entity, rate) for rate in rates]
-        described += [_count_feature(entity, total) for total in totals]
-        columns = np.array([COUNT_NAMES.index(total) for total in totals], np.intp)
-        first, middle = len(features), len(features) + len(rates)
-        features += described
-        plans.append((entity, ShrunkenRates(rates), columns, first, middle, len(features)))
+    rates = [
+        (entity, rate) for entity in recommender.evidence_entities for rate in _rates_of(recommender, entity)
+    ]
+    totals = list(dict.fromkeys((entity, rate.denominator) for entity, rate in rates))
+    shrunken = ShrunkenRates(recommender, rates)
+    rows = np.array([count_row(recommender, *total) for total in totals], np.intp)
+    n_rates = len(rates)
 
-    def fill(columns: Columns, out: NDArray[np.float32]) -> None:
-        for entity, shrunken, totals, first, middle, end in plans:
-            counts = columns.counts[entity]
-            out[:, first:middle] = shrunken(counts)
-            out[:, middle:end] = counts.take(totals, axis=1)
+    def fill(source: Columns, out: NDArray[np.float32]) -> None:
+        out[:n_rates] = shrunken(source.counts)
+        out[n_rates:] = source.counts.take(rows, axis=0)
 
+    features = [_rate_feature(*each) for each in rates] + [_count_feature(*each) for each in totals]
     return FeatureView("evidence", tuple(features), fill)
 
 

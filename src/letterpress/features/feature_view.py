@@ -12,7 +12,7 @@ from letterpress.features.columns import Columns
 from letterpress.recommenders import Recommender
 
 Fill = Callable[[Columns, NDArray[np.float32]], None]
-"""Writes the features of a view into `(n_rows, n_features)` in place.
+"""Writes the features of a view into `(n_features, n_rows)` in place.
 
 Every operation works row by row and is exact in IEEE arithmetic (no logarithms, no sums over rows), so
 that a row has the same bits alone, among 24 and among a million.

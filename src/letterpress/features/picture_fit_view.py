@@ -13,6 +13,8 @@ from letterpress.recommenders import EvidenceRate, Recommender
 _ON_PHONES = ("crop_share", "contrast", "edge_density")
 """Attributes that small screens reward or punish."""
 _RATES = ("choose", "click")
+_STEPS = ("enhancement_industry", "item", "item_segment")
+"""From coarse to fine."""
 
 
 def picture_fit_view(recommender: Recommender) -> FeatureView:
@@ -22,21 +24,22 @@ def picture_fit_view(recommender: Recommender) -> FeatureView:
     segment; a lift is the ratio of a rate to its prior.
     """
     rates = tuple(rate for rate in recommender.evidence_rates if rate.name in _RATES)
-    shrunken = ShrunkenRates(rates)
+    shrunken = ShrunkenRates(recommender, [(step, rate) for step in _STEPS for rate in rates])
+    believed = np.array([[rate.prior * rate.weight] for rate in rates], np.float64)
+    weights = np.array([[rate.weight] for rate in rates], np.float64)
     crossed = np.array([recommender.attributes.index(name) for name in _ON_PHONES], np.intp)
     mobile_share = len(recommender.vocabularies)
-    n_crosses, n_rates = len(crossed), len(rates)
-    starts = [n_crosses + step * n_rates for step in range(4)]
+    first, n = len(crossed), len(rates)
 
     def fill(columns: Columns, out: NDArray[np.float32]) -> None:
-        share = columns.context[:, mobile_share, None]
-        out[:, :n_crosses] = columns.attributes.take(crossed, axis=1) * share
-        coarse = shrunken(columns.counts["enhancement_industry"])
-        middle = shrunken.towards(coarse, columns.counts["item"])
-        fine = shrunken.towards(middle, columns.counts["item_segment"])
-        out[:, starts[0] : starts[1]] = fine
-        out[:, starts[1] : starts[2]] = middle / coarse
-        out[:, starts[2] : starts[3]] = fine / middle
+        out[:first] = columns.attributes.take(crossed, axis=0) * columns.context[mobile_share]
+        numerators, denominators = shrunken.numerators(columns.counts), shrunken.denominators(columns.counts)
+        coarse = (numerators[:n] + believed) / denominators[:n]
+        middle = (numerators[n : 2 * n] + coarse * weights) / denominators[n : 2 * n]
+        fine = (numerators[2 * n :] + middle * weights) / denominators[2 * n :]
+        out[first : first + n] = fine
+        out[first + n : first + 2 * n] = middle / coarse
+        out[first + 2 * n :] = fine / middle
 
     return FeatureView("picture_fit", (*_cross_features(), *_step_features(rates)), fill)
 

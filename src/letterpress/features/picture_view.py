@@ -23,8 +23,8 @@ def attributes_view(recommender: Recommender, name: str = "attributes") -> Featu
     n_numbers = len(numbers)
 
     def fill(columns: Columns, out: NDArray[np.float32]) -> None:
-        out[:, :n_numbers] = columns.attributes
-        out[:, n_numbers:] = columns.item_codes
+        out[:n_numbers] = columns.attributes
+        out[n_numbers:] = columns.item_codes
 
     return FeatureView(name, (*numbers, *codes), fill)
 

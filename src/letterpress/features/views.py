@@ -38,14 +38,14 @@ class FeaturePlan:
     names: tuple[str, ...]
     schema_hash: str
     fills: tuple[tuple[int, int, Fill], ...]
-    """First column, end, and who writes them."""
+    """First feature, end, and who writes them."""
 
     def compute(self, columns: Columns) -> NDArray[np.float32]:
         """Features `(n_rows, n_features)`; the one way in which they are computed."""
-        out: NDArray[np.float32] = np.empty((columns.n_rows, len(self.names)), np.float32)
+        out: NDArray[np.float32] = np.empty((len(self.names), columns.n_rows), np.float32)
         for first, end, fill in self.fills:
-            fill(columns, out[:, first:end])
-        return out
+            fill(columns, out[first:end])
+        return np.ascontiguousarray(out.T)
 
 
 @lru_cache(maxsize=64)

@@ -13,7 +13,7 @@ from letterpress.errors import AlreadyRunningError, BrokenError, GateFailedError
 from letterpress.lake.partitions import HourRange, format_hour
 from letterpress.lake.raw_schema import ANCHOR_RECOMMENDER, ensure_anchors
 from letterpress.log import log_step
-from letterpress.settings import Settings
+from letterpress.settings import Settings, child_environment
 
 _RUN_DBT = "from dbt.cli.main import cli; cli()"
 _HELD = "Conflicting lock"
@@ -73,7 +73,6 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
         "DBT_USE_COLORS": "false",
         "DBT_LOG_PATH": str(settings.paths.log / "dbt"),
         "DBT_TARGET_PATH": str(settings.paths.airflow / "dbt" / "target"),
-        "PYTHONUTF8": "1",
     }
 
 
@@ -110,7 +109,7 @@ def run_dbt(settings: Settings, arguments: list[str]) -> list[dict[str, Any]]:
     places = ["--project-dir", str(project), "--profiles-dir", str(project)]
     done = subprocess.run(
         [sys.executable, "-c", _RUN_DBT, *arguments, *places],
-        env=environment,
+        env=child_environment(settings, **environment),
         capture_output=True,
         text=True,
         check=False,

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from letterpress.events.types import CampaignContext
+from letterpress.features import (
+    VIEWS,
+    columns_for_batch,
+    compute_features,
+    feature_names,
+    feature_plan,
+    popularity_feature,
+    schema_hash,
+)
+from letterpress.recommenders import RECOMMENDERS, Recommender, get_recommender
+
+IMAGES = get_recommender("image_enhancement")
+START = datetime(2026, 1, 5, tzinfo=UTC)
+MOMENTS = st.timedeltas(timedelta(0), timedelta(days=400)).map(lambda step: START + step)
+
+
+def label(values: tuple[str, ...]) -> st.SearchStrategy[str | None]:
+    return st.none() | st.sampled_from([*values, "never seen"])
+
+
+def campaigns(recommender: Recommender) -> st.SearchStrategy[CampaignContext]:
+    fields = {name: label(values) for name, values in recommender.vocabularies}
+    return st.builds(
+        CampaignContext,
+        campaign_id=st.just("c"),
+        mobile_share=st.none() | st.floats(0.0, 1.0),
+        send_at=st.none() | MOMENTS,
+        **fields,
+    )
+
+
+def counts() -> st.SearchStrategy[list[int]]:
+    return st.lists(st.integers(0, 10**9), min_size=6, max_size=6)
+
+
+@st.composite
+def slates(draw: st.DrawFn, recommender: Recommender) -> list[dict[str, Any]]:
+    """Keyword arguments of the rows of one slate."""
+    campaign, shown_at = draw(campaigns(recommender)), draw(MOMENTS)
+    values = st.floats(-1e6, 1e6)
+    items = st.fixed_dictionaries(
+        {
+            "attributes": st.fixed_dictionaries({}, optional=dict.fromkeys(recommender.attributes, values)),
+            "labels": st.fixed_dictionaries(
+                {},
+                optional={
+                    name: st.sampled_from([*known, "never seen"])
+                    for name, known in recommender.item_vocabularies
+                },
+            ),
+            "counts": st.fixed_dictionaries({entity: counts() for entity in recommender.evidence_entities}),
+        }
+    )
+    found = draw(st.lists(items, min_size=1, max_size=12))
+    return [{"campaign": campaign, "shown_at": shown_at, **item} for item in found]
+
+
+def bits(features: NDArray[np.float32]) -> list[list[int]]:
+    rows: list[list[int]] = features.view(np.uint32).tolist()
+    return rows
+
+
+@pytest.mark.parametrize("name", sorted(RECOMMENDERS))
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_batch_and_request_agree_to_the_bit(name: str, data: st.DataObject, rows: Any) -> None:
+    recommender = get_recommender(name)
+    batch, requested = [], []
+    for _ in range(data.draw(st.integers(1, 4))):
+        slate = [rows.make(**row) for row in data.draw(slates(recommender))]
+        batch += slate
+        requested.append(compute_features(recommender, rows.as_request(recommender, slate)))
+    table = rows.as_table(recommender, batch)
+    together = compute_features(recommender, columns_for_batch(recommender, table))
+    assert together.dtype == np.float32
+    assert together.shape == (len(batch), len(feature_names(recommender)))
+    assert bits(together) == bits(np.concatenate(requested))
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(slate=slates(IMAGES), seed=st.integers(0, 1000))
+def test_an_item_has_the_same_features_wherever_it_stands(
+    slate: list[dict[str, Any]], seed: int, rows: Any
+) -> None:
+    made = [rows.make(**row) for row in slate]
+    order = np.random.default_rng(seed).permutation(len(made))
+    straight = compute_features(IMAGES, rows.as_request(IMAGES, made))
+    shuffled = compute_features(IMAGES, rows.as_request(IMAGES, [made[place] for place in order]))
+    assert bits(shuffled) == bits(straight[order])
+
+
+def test_a_large_batch_has_the_bits_of_single_rows(rows: Any) -> None:
+    """Long arrays run through the vector loops of NumPy, single rows through their scalar ends."""
+    rng = np.random.default_rng(5)
+    made = [
+        rows.make(
+            campaign=CampaignContext(campaign_id="c", industry="food", mobile_share=float(rng.random())),
+            attributes={name: float(rng.normal()) for name in IMAGES.attributes},
+            labels={"enhancement": "warm"},
+            counts={entity: rng.integers(0, 10**6, 6).tolist() for entity in IMAGES.evidence_entities},
+            shown_at=START,
+        )
+        for _ in range(500)
+    ]
+    batch = compute_features(IMAGES, columns_for_batch(IMAGES, rows.as_table(IMAGES, made)))
+    single = [compute_features(IMAGES, rows.as_request(IMAGES, [row])) for row in made]
+    assert bits(batch) == bits(np.concatenate(single))
+
+
+def bare_row(rows: Any) -> Any:
+    none = {entity: [0] * 6 for entity in IMAGES.evidence_entities}
+    return rows.make(CampaignContext(campaign_id="c"), {}, {}, none, START)
+
+
+def test_an_item_of_which_nothing_is_known_gets_the_declared_defaults(rows: Any) -> None:
+    plan = feature_plan(IMAGES)
+    found = compute_features(IMAGES, rows.as_request(IMAGES, [bare_row(rows)]))[0]
+    expected = np.array([feature.default for feature in plan.features], np.float32)
+    np.testing.assert_allclose(found, expected, rtol=1e-6, equal_nan=True)
+
+
+def test_rates_are_pulled_towards_their_prior(rows: Any) -> None:
+    row = bare_row(rows)
+    row.counts["item"] = [80, 30, 0, 0, 0, 0]
+    found = compute_features(IMAGES, rows.as_request(IMAGES, [row]))[0]
+    by_name = dict(zip(feature_names(IMAGES), found.tolist(), strict=True))
+    assert by_name["item_choose_rate"] == pytest.approx((30 + 0.125 * 20) / (80 + 20))
+    assert by_name["item_click_rate"] == pytest.approx(0.015)
+    assert by_name["item_shown"] == 80
+    assert by_name["item_choose_lift"] == pytest.approx(0.325 / 0.125)
+    assert by_name["segment_choose_lift"] == pytest.approx(1.0)
+
+
+def test_an_unknown_name_is_missing_not_a_new_code(rows: Any) -> None:
+    row = bare_row(rows)
+    row.campaign = CampaignContext(campaign_id="c", industry="mining", goal="clicks")
+    found = compute_features(IMAGES, rows.as_request(IMAGES, [row]))[0]
+    by_name = dict(zip(feature_names(IMAGES), found.tolist(), strict=True))
+    assert np.isnan(by_name["industry_code"])
+    assert by_name["goal_code"] == 1
+
+
+def test_send_times_are_read_in_utc(rows: Any) -> None:
+    row = bare_row(rows)
+    sent = datetime.fromisoformat("2026-01-06T01:30:00+03:00")
+    row.campaign = CampaignContext(campaign_id="c", send_at=sent)
+    found = compute_features(IMAGES, rows.as_request(IMAGES, [row]))[0]
+    by_name = dict(zip(feature_names(IMAGES), found.tolist(), strict=True))
+    assert (by_name["send_hour"], by_name["send_weekday"], by_name["hours_to_send"]) == (22, 0, 22.5)
+
+
+@pytest.mark.parametrize("recommender", RECOMMENDERS.values(), ids=lambda each: each.name)
+def test_every_recommender_names_known_views_and_its_popularity(recommender: Recommender) -> None:
+    assert set(recommender.feature_views) <= VIEWS.keys()
+    assert popularity_feature(recommender) in feature_names(recommender)
+
+
+@pytest.mark.parametrize("recommender", RECOMMENDERS.values(), ids=lambda each: each.name)
+def test_no_feature_knows_the_position(recommender: Recommender) -> None:
+    """A position is a consequence of the ranking; at request time there is none."""
+    plan = feature_plan(recommender)
+    assert not [each for each in plan.features if "position" in each.name + each.definition]
+
+
+def test_the_schema_hash_changes_with_a_definition() -> None:
+    believer = dataclasses.replace(IMAGES.evidence_rates[0], prior=0.2)
+    changed = dataclasses.replace(IMAGES, evidence_rates=(believer, *IMAGES.evidence_rates[1:]))
+    reordered = dataclasses.replace(IMAGES, attributes=IMAGES.attributes[::-1])
+    fewer = dataclasses.replace(IMAGES, feature_views=("picture", "evidence"))
+    assert len({schema_hash(each) for each in (IMAGES, changed, reordered, fewer)}) == 4
+
+
+def test_a_feature_declared_twice_is_named() -> None:
+    doubled = dataclasses.replace(IMAGES, feature_views=("picture", "attributes"))
+    with pytest.raises(ValueError, match="brightness"):
+        feature_names(doubled)
