@@ -18,7 +18,7 @@ EXAMINATION_POWER = 0.5
 
 _CHOOSE_COUNTS = (2, 3, 4)
 _CHOOSE_SHARES = (0.5, 0.3, 0.2)
-_CLICK_PULL = 1.4
+_CLICK_PULL = 2.0
 _TASTE_PULL = 0.5
 _RATE_SPREAD = 0.19
 _DISMISS_SHARE = 0.5
@@ -47,7 +47,7 @@ def show_and_choose(world: World, slates: Slates, rng: np.random.Generator) -> S
     """Uniform slates out of the variants of each slate's picture, and the builders' choices.
 
     A builder examines positions independently, and of the examined ones chooses 2-4 (fewer when fewer
-    were examined) without replacement with odds exp(1.4 z + 0.5 taste), z the item's log click rate
+    were examined) without replacement with odds exp(2 z + 0.5 taste), z the item's log click rate
     against the slate's mean in standard deviations.
     """
     n_slates = len(slates)

@@ -20,7 +20,7 @@ Ints = NDArray[np.int64]
 _HOURS = np.array([1, 1, 1, 1, 1, 2, 3, 5, 8, 10, 10, 9, 7, 8, 9, 9, 8, 6, 4, 3, 3, 2, 2, 1], np.float64)
 _TENANT_SHARES = np.array([0.24, 0.2, 0.18, 0.15, 0.13, 0.1])
 _SLATES_OF_A_CAMPAIGN = (0.5, 0.3, 0.2)
-_RECENCY_DAYS = 4.0
+_RECENCY_DAYS = 3.0
 _RECENCY_FLOOR = 0.05
 
 
