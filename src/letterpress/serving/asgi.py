@@ -91,7 +91,7 @@ class Entrance:
         try:
             request = _rank_decoder.decode(body)
         except (ValueError, RecursionError) as error:
-            raise wrong_body(error) from error
+            raise wrong_body(error, body) from error
         ranked = self._service.rank(request, has_escapes=b"\\" in body)
         return lambda: self._service.log_slate(ranked), _encoder.encode(ranked.answer)
 

@@ -44,8 +44,15 @@ def wrong_field(field: str, detail: str) -> RequestProblemError:
     return problem(422, "Invalid request", detail, field=field)
 
 
-def wrong_body(error: Exception) -> RequestProblemError:
-    """400 for a body that is no JSON, 422 with the field's path for one that has another shape."""
+def wrong_body(error: Exception, body: bytes = b"null") -> RequestProblemError:
+    """400 for a body that is no JSON, 422 with the field's path for one that has another shape.
+
+    The decoder stops at the first thing that does not fit, so the rest is read to see if it is JSON.
+    """
+    try:
+        msgspec.json.decode(body, type=msgspec.Raw)
+    except (ValueError, RecursionError) as not_json:
+        error = not_json
     if not isinstance(error, msgspec.ValidationError):
         reason = "a document nested too deeply" if isinstance(error, RecursionError) else str(error)
         return problem(400, "Not JSON", f"expected a JSON body, found: {reason}. Send one JSON document.")

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from letterpress.clock import Clock, SystemClock
+from letterpress.clock import Clock, ScaledClock
 from letterpress.events.codec import encode
 from letterpress.recommenders import get_recommender
 from letterpress.serving.event_intake import EventIntake
@@ -30,7 +30,7 @@ class RankingService:
 
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self.settings = settings
-        self.clock = clock or SystemClock()
+        self.clock = clock or ScaledClock(settings.paths.clock)
         self.metrics = ServiceMetrics()
         home, options = settings.paths, settings.service
         self.log = EventLog(
