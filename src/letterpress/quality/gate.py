@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from letterpress.clock import Clock
@@ -12,11 +12,18 @@ from letterpress.errors import GateFailedError
 from letterpress.lake.gate_views import make_raw_log_views, make_training_set_views
 from letterpress.lake.partitions import HourRange
 from letterpress.log import log_step
-from letterpress.quality.data_docs import SITE_NAME, installed_packages, one_builder, publish_pages
+from letterpress.quality.data_docs import (
+    SITE_NAME,
+    build_pages,
+    installed_packages,
+    one_builder,
+    publish_pages,
+    working_folder,
+)
 from letterpress.quality.findings import GateResult, find_failures
 from letterpress.quality.last_results import keep_result
-from letterpress.quality.suites import gate_names, read_suite
-from letterpress.quality.validation import run_suites
+from letterpress.quality.suites import Suite, gate_names, read_suite
+from letterpress.quality.validation import Examined, Validated, opened_context, page_of, run_suite
 from letterpress.settings import Settings
 
 RAW_LOG = "raw_log"
@@ -32,7 +39,7 @@ def check_raw_log(settings: Settings, hours: HourRange, clock: Clock) -> GateRes
     with tempfile.TemporaryDirectory(prefix="letterpress-gate-") as folder:
         database = Path(folder) / "views.duckdb"
         tables = make_raw_log_views(settings.paths, hours, database)
-        return _check(settings, RAW_LOG, hours.key, database, tables, clock)
+        return _check(settings, Examined(RAW_LOG, hours.key, database, tables), clock)
 
 
 def check_training_set(
@@ -46,7 +53,8 @@ def check_training_set(
     with tempfile.TemporaryDirectory(prefix="letterpress-gate-") as folder:
         database = Path(folder) / "views.duckdb"
         tables = make_training_set_views(training, database)
-        return _check(settings, TRAINING_SET, f"{recommender}@{snapshot}", database, tables, clock)
+        examined = Examined(TRAINING_SET, f"{recommender}@{snapshot}", database, tables)
+        return _check(settings, examined, clock)
 
 
 def refuse_failures(result: GateResult) -> GateResult:
@@ -65,38 +73,49 @@ def refuse_failures(result: GateResult) -> GateResult:
     )
 
 
-def _check(
-    settings: Settings, gate: str, subject: str, database: Path, tables: Sequence[str], clock: Clock
-) -> GateResult:
+def _check(settings: Settings, examined: Examined, clock: Clock) -> GateResult:
     started = time.perf_counter()
     installed_packages(settings)
     suites = {name: read_suite(settings.project, name) for name in gate_names(settings.project)}
-    suite = read_suite(settings.project, gate)
-    with log_step(f"gate.{gate}", subject=subject) as counts, one_builder(settings.paths):
-        results, pages = run_suites(
-            settings, suites, gate, database, tables, run_name=f"{gate}.{subject}", at=clock.now()
-        )
-        publish_pages(settings)
+    suite = suites[examined.gate]
+    with (
+        log_step(f"gate.{examined.gate}", subject=examined.subject) as counts,
+        one_builder(settings.paths),
+    ):
+        validated, pages = _validate_and_document(settings, suites, examined, clock)
         findings = [
             finding
             for table in suite.tables
-            for finding in find_failures(suite, table, results.get(table, []))
+            for finding in find_failures(suite, table, validated.results.get(table, []))
         ]
         critical = [finding for finding in findings if finding.severity == "critical"]
         warnings = [finding for finding in findings if finding.severity == "warning"]
         counts |= {"failed_critical": len(critical), "warnings": len(warnings)}
-    page = next(
-        (pages[finding.table] for finding in critical + warnings if finding.table in pages), "index.html"
-    )
-    result = GateResult(
-        gate=gate,
-        subject=subject,
-        passed=not critical,
-        expectations=suite.size,
-        failed_critical=critical,
-        warnings=warnings,
-        seconds=round(time.perf_counter() - started, 3),
-        docs_url=f"http://{settings.site.host}:{settings.site.port}/{SITE_NAME}/{page}",
-    )
-    keep_result(settings.paths, result, page, clock)
+        shown = (pages[finding.table] for finding in critical + warnings if finding.table in pages)
+        page = next(shown, "index.html")
+        result = GateResult(
+            gate=examined.gate,
+            subject=examined.subject,
+            passed=not critical,
+            expectations=suite.size,
+            failed_critical=critical,
+            warnings=warnings,
+            seconds=round(time.perf_counter() - started, 3),
+            docs_url=f"http://{settings.site.host}:{settings.site.port}/{SITE_NAME}/{page}",
+        )
+        keep_result(settings.paths, result, page, clock)
     return result
+
+
+def _validate_and_document(
+    settings: Settings, suites: Mapping[str, Suite], examined: Examined, clock: Clock
+) -> tuple[Validated, dict[str, str]]:
+    """Results, and the published page of each table within the site."""
+    with opened_context(working_folder(settings.paths), suites) as context:
+        validated = run_suite(
+            context, suites[examined.gate], examined, threads=settings.threads, at=clock.now()
+        )
+        build_pages(context, list(validated.keys.values()))
+        pages = {table: page_of(context, key) for table, key in validated.keys.items()}
+    publish_pages(settings)
+    return validated, pages

@@ -2,49 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from letterpress.quality.data_docs import SITE_NAME, build_pages, working_folder
+from letterpress.quality.data_docs import SITE_NAME
 from letterpress.quality.duckdb_dialect import keep_duckdb_connections
 from letterpress.quality.findings import RESULT_FORMAT
 from letterpress.quality.suites import Expectation, Suite
-from letterpress.settings import Settings
 
 
-def run_suites(
-    settings: Settings,
-    suites: Mapping[str, Suite],
-    gate: str,
-    database: Path,
-    tables: Sequence[str],
-    *,
-    run_name: str,
-    at: datetime,
-) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
-    """Results of the expectations of `gate` by table, and the page of each table within the site.
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What one gate looks at."""
 
-    `tables` are the views that `database` has; tables of the suite without a view have no result.
-    """
-    context = open_context(working_folder(settings.paths))
-    add_suites(context, suites)
-    source = connect_views(context, database, settings.threads)
+    gate: str
+    subject: str
+    """The range key, or `recommender@snapshot`."""
+    database: Path
+    """Scratch DuckDB file with the views."""
+    tables: tuple[str, ...]
+    """The views that it has; a table of the suite without a view has no result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """Results of the expectations of one gate, and the key under which each table's are kept, by table."""
+
+    results: dict[str, list[dict[str, Any]]]
+    keys: dict[str, Any]
+
+
+def run_suite(context: Any, suite: Suite, examined: Examined, *, threads: int, at: datetime) -> Validated:
+    """What `suite` says of the tables that were made."""
+    source = connect_views(context, examined.database, threads)
+    run_name = f"{examined.gate}.{examined.subject}"
     validated = {
-        table: validate_table(context, source, f"{gate}.{table}", run_name, at)
-        for table in suites[gate].tables
-        if table in tables
+        table: validate_table(context, source, f"{examined.gate}.{table}", run_name, at)
+        for table in suite.tables
+        if table in examined.tables
     }
-    keys = {table: key for table, (_, key) in validated.items()}
-    build_pages(context, list(keys.values()))
-    results = {
-        table: [expectation.to_json_dict() for expectation in result.results]
-        for table, (result, _) in validated.items()
-    }
-    pages = {table: page_of(context, key) for table, key in keys.items()}
-    _forget_context()
-    return results, pages
+    return Validated(
+        results={
+            table: [expectation.to_json_dict() for expectation in result.results]
+            for table, (result, _) in validated.items()
+        },
+        keys={table: key for table, (_, key) in validated.items()},
+    )
+
+
+@contextmanager
+def opened_context(folder: Path, suites: Mapping[str, Suite]) -> Iterator[Any]:
+    """A context that knows `suites`; let go at the end, and with it its DuckDB connection."""
+    from great_expectations.data_context.data_context.context_factory import project_manager
+
+    context = open_context(folder)
+    add_suites(context, suites)
+    try:
+        yield context
+    finally:
+        project_manager.set_project(None)
 
 
 def _files(base: Path) -> dict[str, str]:
@@ -77,13 +97,6 @@ def open_context(folder: Path) -> Any:
         progress_bars=ProgressBarsConfig(globally=False),
     )
     return gx.get_context(project_config=config, mode="ephemeral")
-
-
-def _forget_context() -> None:
-    """Let go of the context, which the library keeps for ever, and with it of its DuckDB connection."""
-    from great_expectations.data_context.data_context.context_factory import project_manager
-
-    project_manager.set_project(None)
 
 
 def add_suites(context: Any, suites: Mapping[str, Suite]) -> None:

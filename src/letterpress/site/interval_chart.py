@@ -70,7 +70,7 @@ def choose_step(span: float, most: int = 6) -> float:
 
 
 def _round_range(low: float, high: float) -> tuple[float, float, float]:
-    """First tick, last tick and step around `low` and `high`, with a little air; none below zero for nothing."""
+    """First tick, last tick and step around `low` and `high`, with air that never reaches below zero."""
     span = max(high - low, 1e-9 + abs(high) * 1e-6)
     step = choose_step(span * 1.1)
     first = math.floor((low - span * 0.04) / step) * step

@@ -1,0 +1,52 @@
+from typing import Any
+
+import numpy as np
+
+from letterpress.evaluation.verdict import RankersOnTest, judge_by_ndcg
+from letterpress.site.verdict_charts import draw_verdict
+
+
+def judged(gain: float) -> dict[str, Any]:
+    generator = np.random.default_rng(7)
+    champion = generator.uniform(0.4, 0.6, 400)
+    verdict = judge_by_ndcg(
+        RankersOnTest(8, champion, champion, champion + gain, np.arange(400) // 4),
+        min_relative_gain=0.01,
+        min_test_slates=10,
+        seed=7,
+        rounds=200,
+    )
+    return {"numbers": verdict.numbers}
+
+
+def test_a_judged_verdict_is_drawn_as_levels_and_as_a_difference() -> None:
+    drawn = draw_verdict(judged(gain=0.05))
+
+    levels, difference = drawn.charts
+    assert [row.label for row in levels.rows] == ["popularity", "champion", "challenger"]
+    assert [mark.text for mark in difference.marks] == ["no change", "bar"]
+    assert "lies above the bar" in drawn.conclusion
+
+
+def test_a_gain_below_the_bar_is_said_to_be_so() -> None:
+    assert "does not lie above the bar" in draw_verdict(judged(gain=0.001)).conclusion
+
+
+def test_a_verdict_on_too_little_is_not_drawn() -> None:
+    drawn = draw_verdict({"numbers": {"metric": "ndcg@8", "test_slates": 3}})
+
+    assert drawn.charts == ()
+    assert "too little evidence" in drawn.conclusion
+
+
+def test_an_off_policy_estimate_is_drawn_with_what_it_rests_on() -> None:
+    interval = {"mean": 0.005, "low": 0.0, "high": 0.012, "clusters": 300}
+    policy = {"snips": interval, "matched_clicks": 4, "effective_sample_size": 300.0, "on_policy": 0.0038}
+    numbers = {"metric": "snips", "champion": {"snips": None}, "challenger": policy}
+    drawn = draw_verdict(
+        {"numbers": numbers | {"min_matched_clicks": 30, "min_effective_sample_size": 1000.0}}
+    )
+
+    assert [row.label for row in drawn.charts[0].rows] == ["challenger"]
+    assert "rests on 4 clicks" in drawn.conclusion
+    assert "30 clicks and 1,000 rows" in drawn.conclusion
