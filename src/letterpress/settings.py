@@ -30,6 +30,11 @@ class Home(_Section):
     root: Path
 
     @property
+    def clock(self) -> Path:
+        """Says what time it is in this home when that is not the wall clock's; see `ScaledClock`."""
+        return self.root / "clock.json"
+
+    @property
     def landing(self) -> Path:
         """Files that arrived and are not yet in raw; `landing/service/` is the service's own log."""
         return self.root / "landing"
