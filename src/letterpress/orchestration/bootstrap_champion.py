@@ -34,3 +34,13 @@ def bootstrap_champion(
             released = put_into_production(settings, standing, clock=clock)
         counts.update(model=released["model"], is_new=standing is None)
     return {**released, "is_new": standing is None}
+
+
+def bootstrap_champion_for(settings: Settings, recommender: str, version: int) -> dict[str, Any]:
+    """The same on the snapshot that the candidate `version` was trained on.
+
+    Raises:
+        StorageError: the version or its snapshot is missing.
+    """
+    candidate = model_version(settings.paths, recommender, version)
+    return bootstrap_champion(settings, recommender, candidate.open_bundle().manifest.snapshot)

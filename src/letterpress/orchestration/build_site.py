@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from letterpress.clock import Clock, SystemClock
+from letterpress.clock import Clock, ScaledClock
 from letterpress.lake.ingest_summary import summarise_ingest
 from letterpress.lake.snapshot_layout import read_current
 from letterpress.log import log_step
@@ -29,7 +29,7 @@ def build_site(settings: Settings, clock: Clock | None = None) -> dict[str, Any]
     home = settings.paths
     with log_step("build_site") as counts:
         state = SiteState(
-            built_at=(clock or SystemClock()).now().isoformat(),
+            built_at=(clock or ScaledClock(settings.paths.clock)).now().isoformat(),
             links=_links(settings),
             recommenders=_recommenders(home),
             ingest=summarise_ingest(home),

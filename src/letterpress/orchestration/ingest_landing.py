@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from letterpress.clock import Clock, SystemClock
+from letterpress.clock import Clock, ScaledClock
 from letterpress.lake.ingest import ingest
 from letterpress.lake.ledger import last_batch, mark_announced, pending_ranges
 from letterpress.lake.partitions import HourRange
@@ -21,7 +21,7 @@ def ingest_landing(settings: Settings, clock: Clock | None = None) -> dict[str, 
     `announce_ranges` wants back.
     """
     home = settings.paths
-    report = ingest(home, clock or SystemClock(), threads=settings.threads)
+    report = ingest(home, clock or ScaledClock(settings.paths.clock), threads=settings.threads)
     return {
         "files": [asdict(file) for file in report.files],
         **{name: report.total(name) for name in _COUNTS},

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from letterpress.clock import Clock, SystemClock
+from letterpress.clock import Clock, ScaledClock
 from letterpress.datasets.temporal_split import Split
 from letterpress.errors import NotEnoughDataError, StorageError
 from letterpress.evaluation.verdict import Verdict, judge_by_ndcg, judge_by_snips
@@ -61,7 +61,12 @@ def judge_challenger(
         verdict = _judge(settings, declared, challenger, standing)
         counts.update(against=against, promoted=verdict.promoted)
     record = write_verdict(
-        home, recommender, version, champion=against, verdict=verdict, clock=clock or SystemClock()
+        home,
+        recommender,
+        version,
+        champion=against,
+        verdict=verdict,
+        clock=clock or ScaledClock(settings.paths.clock),
     )
     return msgspec.to_builtins(record)  # type: ignore[no-any-return]  # of a struct it is a dict
 

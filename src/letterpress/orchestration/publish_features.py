@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from letterpress.clock import Clock, SystemClock
+from letterpress.clock import Clock, ScaledClock
 from letterpress.features import feature_names, schema_hash
-from letterpress.lake.snapshots import SnapshotSpec, publish_snapshot
+from letterpress.lake.snapshots import Snapshot, SnapshotSpec, publish_snapshot
 from letterpress.log import log_step
 from letterpress.recommenders import RECOMMENDERS
 from letterpress.settings import Settings
@@ -33,7 +33,10 @@ def publish_features(
     """
     with log_step("publish_features", range=range_text or "all") as counts:
         info = publish_snapshot(
-            settings.paths, snapshot_spec(), clock or SystemClock(), threads=settings.threads
+            settings.paths,
+            snapshot_spec(),
+            clock or ScaledClock(settings.paths.clock),
+            threads=settings.threads,
         )
         rows = {name: entry.rows for name, entry in info.manifest.recommenders.items()}
         counts.update(snapshot=info.snapshot, training=sum(each["training"] for each in rows.values()))
@@ -45,3 +48,13 @@ def publish_features(
         "range": range_text,
         "rows": rows,
     }
+
+
+def trainable_recommenders(settings: Settings, snapshot_id: str) -> list[str]:
+    """The declared recommenders that have training rows in the snapshot, by name.
+
+    Raises:
+        StorageError: there is no such snapshot, or it is damaged.
+    """
+    recommenders = Snapshot.open(settings.paths, snapshot_id).manifest.recommenders
+    return sorted(name for name, entry in recommenders.items() if entry.rows["training"] > 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from letterpress.clock import Clock, SystemClock
+from letterpress.clock import Clock, ScaledClock
 from letterpress.errors import ModelRefusedError
 from letterpress.log import log_step
 from letterpress.recommenders import get_recommender
@@ -74,7 +74,7 @@ def put_into_production(
         version=model.version,
         bento=bento,
         bundle=model.bundle,
-        clock=clock or SystemClock(),
+        clock=clock or ScaledClock(settings.paths.clock),
     )
     return {
         "recommender": model.recommender,

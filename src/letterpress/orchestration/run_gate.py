@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from letterpress.clock import Clock, SystemClock
+from letterpress.clock import Clock, ScaledClock
 from letterpress.errors import UsageError
 from letterpress.lake.gate_views import all_hours
 from letterpress.lake.partitions import HourRange
@@ -22,7 +22,7 @@ def run_raw_log_gate(settings: Settings, range_key: str, clock: Clock | None = N
     """
     from letterpress.quality.gate import check_raw_log, refuse_failures
 
-    result = check_raw_log(settings, HourRange.parse(range_key), clock or SystemClock())
+    result = check_raw_log(settings, HourRange.parse(range_key), clock or ScaledClock(settings.paths.clock))
     return dict(msgspec.to_builtins(refuse_failures(result)))
 
 
@@ -41,7 +41,11 @@ def run_training_set_gate(
     name = get_recommender(recommender).name
     opened = Snapshot.open(settings.paths, snapshot)
     result = check_training_set(
-        settings, name, opened.snapshot_id, opened.training_path(name), clock or SystemClock()
+        settings,
+        name,
+        opened.snapshot_id,
+        opened.training_path(name),
+        clock or ScaledClock(settings.paths.clock),
     )
     return dict(msgspec.to_builtins(refuse_failures(result)))
 
