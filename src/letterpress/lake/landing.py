@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import batched
 from pathlib import Path
 
-from letterpress.errors import UsageError
+from letterpress.events.native import SUFFIXES
 from letterpress.settings import Home
 
-SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 ARCHIVE = "archive"
 
 
@@ -36,39 +37,21 @@ def archive_path(home: Home, path: Path, sha256: str) -> Path:
     return home.landing / ARCHIVE / f"{sha256[:16]}-{path.name}"
 
 
-def require_log_file(source: Path) -> Path:
-    """`source` itself, when ingest could read it.
-
-    Raises:
-        UsageError: it is no file, or its name ends with no known suffix.
-    """
-    if not source.is_file():
-        raise UsageError(f"expected a file, found none at {source}; correct the path.")
-    if not is_landing_name(source.name):
-        known = ", ".join(SUFFIXES)
-        raise UsageError(f"expected a name that ends with {known}; found {source.name}. Rename it.")
-    return source
-
-
 def land_copy(home: Home, source: Path) -> Path:
-    """Copy `source` into landing, complete or not at all; returns the landed file.
+    """Copy the log `source` into landing, complete or not at all; returns the landed file.
 
-    Raises:
-        UsageError: `source` is no log file.
+    Its name begins with its checksum: two logs of one name are two files, and one log landed twice is one.
     """
-    require_log_file(source)
-    target = home.landing / source.name
-    with _staged(target) as staged, source.open("rb") as reader, staged.open("wb") as writer:
+    with _staged(home, source.name) as staged, source.open("rb") as reader, staged.path.open("wb") as writer:
         shutil.copyfileobj(reader, writer, 1 << 20)
-    return target
+    return staged.landed
 
 
 def land_lines(home: Home, name: str, lines: Iterable[bytes]) -> Path:
-    """Write `lines` (without line ends) to the landing file `name`.jsonl.gz, complete or not at all."""
-    target = home.landing / f"{name}.jsonl.gz"
-    with _staged(target) as staged:
-        write_gzip(staged, lines)
-    return target
+    """Write `lines` (without line ends) to a landing file `*-name.jsonl.gz`, complete or not at all."""
+    with _staged(home, f"{name}.jsonl.gz") as staged:
+        write_gzip(staged.path, lines)
+    return staged.landed
 
 
 def write_gzip(path: Path, lines: Iterable[bytes]) -> None:
@@ -78,15 +61,24 @@ def write_gzip(path: Path, lines: Iterable[bytes]) -> None:
             out.write(b"\n".join(some) + b"\n")
 
 
+@dataclass
+class _Staged:
+    path: Path
+    landed: Path
+
+
 @contextmanager
-def _staged(target: Path) -> Iterator[Path]:
-    """A path to write to, which becomes `target` when the block ends well and vanishes when it does not."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    staged = target.with_name(target.name + ".tmp")
+def _staged(home: Home, name: str) -> Iterator[_Staged]:
+    """A path to write to; landed when the block ends well, gone when it does not."""
+    home.landing.mkdir(parents=True, exist_ok=True)
+    path = home.landing / f"{name}.tmp"
+    staged = _Staged(path, path)
     try:
         yield staged
-        with staged.open("rb") as stream:
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
             os.fsync(stream.fileno())
-        staged.replace(target)
+        staged.landed = home.landing / f"{digest[:12]}-{name}"
+        path.replace(staged.landed)
     finally:
-        staged.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)

