@@ -23,11 +23,11 @@ def temporal_split(
     whole: TrainingSet,
     *,
     test_share: float = 0.25,
-    valid_share: float = 0.15,
+    valid_share: float = 0.2,
     gap_hours: int,
     keep_campaigns_whole: bool = True,
 ) -> Split:
-    """The newest `test_share` of slates to judge on, the `valid_share` before them to stop early on.
+    """The newest `test_share` of slates to judge on; of the rest, the newest `valid_share` to stop early on.
 
     A campaign belongs to the set in which its first slate falls; its slates outside of that set's time
     are left out, and so are slates in the `gap_hours` before the test, whose outcomes were not all in when
@@ -38,15 +38,15 @@ def temporal_split(
     """
     if len(whole) == 0:
         raise NotEnoughDataError("expected slates to train on, found none; ingest a log first.")
-    times = np.sort(whole.shown_at)
-    test_start = times[_cut(len(times), 1 - test_share)]
-    valid_start = times[_cut(len(times), 1 - test_share - valid_share)]
-    valid_end = test_start - gap_hours * MICROSECONDS_PER_HOUR
-    first = _first_shown(whole) if keep_campaigns_whole else whole.shown_at
     shown = whole.shown_at
+    first = _first_shown(whole) if keep_campaigns_whole else shown
+    test_start = np.sort(shown)[_cut(len(whole), 1 - test_share)]
+    before_gap = shown < test_start - gap_hours * MICROSECONDS_PER_HOUR
+    learnable = np.sort(shown[before_gap])
+    valid_start = learnable[_cut(len(learnable), 1 - valid_share)] if len(learnable) else test_start
     split = Split(
-        train=whole.take((first < valid_start) & (shown < min(valid_start, valid_end))),
-        valid=whole.take((first >= valid_start) & (shown < valid_end)),
+        train=whole.take(before_gap & (shown < valid_start)),
+        valid=whole.take(before_gap & (first >= valid_start)),
         test=whole.take(first >= test_start),
     )
     _require_all(split, whole, gap_hours)

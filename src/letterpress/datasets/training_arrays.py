@@ -159,11 +159,24 @@ def _codes(names: pa.ChunkedArray) -> tuple[NDArray[np.int64], NDArray[np.object
     return ranks[codes], values[order]
 
 
+def _order(
+    slates: NDArray[np.int64], items: NDArray[np.int64], shown_at: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Row numbers: slates by time, and within a slate an order that says nothing.
+
+    Whoever breaks ties by the order of rows, as XGBoost's own NDCG does, would otherwise learn from the
+    position that the log showed an item at, which is not known when a slate is made.
+    """
+    canonical = np.lexsort((items, slates, shown_at))
+    drawn = np.random.default_rng(0).random(len(canonical))
+    return canonical[np.lexsort((drawn, slates[canonical], shown_at[canonical]))]
+
+
 def _group(rows: _Rows, names: tuple[str, ...]) -> TrainingSet:
     slates, slate_ids = _codes(rows.slate)
     campaigns, _ = _codes(rows.campaign)
     items, item_ids = _codes(rows.item)
-    order = np.lexsort((items, rows.position, slates, rows.shown_at))
+    order = _order(slates, items, rows.shown_at)
     slates = slates[order]
     starts = np.flatnonzero(np.r_[True, slates[1:] != slates[:-1]])
     return TrainingSet(
