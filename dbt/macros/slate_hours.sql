@@ -38,8 +38,8 @@ order by hour
 
 {#- The touched hours as a list; none when all of history is to be written. -#}
 {%- macro slate_hours_to_rewrite() -%}
-{%- if execute and is_incremental() and var('range_start') -%}
-{%- set found = run_query(slate_hours_touched_sql(var('range_start'), var('range_end'))) -%}
+{%- if execute and is_incremental() and changed_from() -%}
+{%- set found = run_query(slate_hours_touched_sql(changed_from(), changed_until())) -%}
 {{- return(found.columns[0].values() | list) -}}
 {%- endif -%}
 {{- return(none) -}}
@@ -59,6 +59,6 @@ order by hour
 {%- set hours = slate_hours_to_rewrite() -%}
 delete from {{ this }}
 where {{ is_slate_hour_to_rewrite(hours) }}
-{%- if hours is not none %} or (hour >= '{{ var('range_start') }}' and hour < '{{ var('range_end') }}'){% endif %}
+{%- if hours is not none %} or (hour >= '{{ changed_from() }}' and hour < '{{ changed_until() }}'){% endif %}
 {%- endif -%}
 {%- endmacro -%}

@@ -139,9 +139,9 @@ def _raise_failure(results: list[dict[str, Any]], output: str, settings: Setting
     log = settings.paths.log / "dbt" / "dbt.log"
     if not bad:
         raise BrokenError(f"expected dbt to run, found: {output.strip()[-600:]} The whole log is {log}.")
-    first = bad[0]
+    first = next((each for each in bad if each["status"] == "error"), bad[0])
     name, message = first["unique_id"].split(".")[2], " ".join(str(first["message"]).split())[:400]
-    if all(each["unique_id"].startswith("test.") for each in bad):
+    if first["status"] == "fail":
         raise GateFailedError(
             f"expected every data test to hold, found {len(bad)} that do not; first {name}: {message}. "
             f"The rows are found by the query under {settings.paths.airflow}/dbt/target/compiled; "

@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from letterpress.clock import ManualClock
+from letterpress.errors import BrokenError, StorageError
+from letterpress.lake.snapshots import (
+    COUNT_NAMES,
+    KEY_SEPARATOR,
+    Snapshot,
+    SnapshotInfo,
+    SnapshotSpec,
+    publish_snapshot,
+    read_current,
+)
+from letterpress.settings import Home
+
+SPEC = {
+    "pictures": SnapshotSpec(("brightness", "contrast"), ("item_choose_rate",), "5ce3a"),
+    "subjects": SnapshotSpec((), ("item_choose_rate",), "0b1e7"),
+}
+MARTS = f"""
+    create table ftr_item_hours as
+        select 'pictures' as recommender, tenant, item_id, as_of_at::timestamptz as as_of_at,
+            {", ".join(f"n + {place} as {name}" for place, name in enumerate(COUNT_NAMES))}
+        from (values
+            ('t1', 'b', '2026-01-05 11:00:00+00', 100), ('t1', 'b', '2026-01-05 12:00:00+00', 1000),
+            ('t1', 'a', '2026-01-05 11:00:00+00', 1), ('t0', 'z', '2026-01-05 10:00:00+00', 7)
+        ) as hours (tenant, item_id, as_of_at, n);
+    create table ftr_item_segment_hours as
+        select *, 'new' as segment from ftr_item_hours where item_id = 'a';
+    create table ftr_enhancement_industry_hours as
+        select * exclude (tenant, item_id), 'warm' as enhancement, 'food' as industry
+        from ftr_item_hours where item_id = 'z';
+    create table dim_items as
+        select 'pictures' as recommender, tenant, item_id, 'variant' as item_kind, source_id,
+            attributes, map {{'enhancement': item_id}} as item_labels
+        from (values
+            ('t1', 'b', 'p1', map {{'brightness': 0.25, 'contrast': 0.5}}),
+            ('t0', 'z', null, map {{'contrast': 0.75}}),
+            ('t1', 'a', 'p1', null)
+        ) as items (tenant, item_id, source_id, attributes);
+    create table fct_slate_items as select '2026-01-05T10' as hour;
+    create table training_examples as
+        select 'pictures' as recommender, 't1' as tenant, slate_id, item_id, position,
+            timestamptz '2026-01-05 10:00:00+00' as shown_at
+        from (values ('s2', 'a', 2), ('s2', 'b', 1), ('s1', 'a', 1)) as rows (slate_id, item_id, position);
+"""  # noqa: S608
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home with a snapshot that tests only read."""
+    home = Home(root=tmp_path_factory.mktemp("published"))
+    with duckdb.connect(str(home.warehouse)) as connection:
+        connection.execute("set TimeZone = 'UTC'").fetchall()
+        connection.execute(MARTS).fetchall()
+    publish(home)
+    return home
+
+
+@pytest.fixture
+def home(published: Home, tmp_path: Path) -> Home:
+    """A copy of it that a test may change."""
+    shutil.copytree(published.root, tmp_path, dirs_exist_ok=True)
+    return Home(root=tmp_path)
+
+
+def publish(home: Home, **options: int) -> SnapshotInfo:
+    clock = ManualClock(datetime(2026, 1, 6, tzinfo=UTC))
+    return publish_snapshot(home, SPEC, clock, threads=1, **options)
+
+
+def current_folder(home: Home) -> Path:
+    current = read_current(home)
+    assert current is not None
+    return home.snapshots / current.snapshot
+
+
+def change_warehouse(home: Home, statement: str) -> None:
+    with duckdb.connect(str(home.warehouse)) as connection:
+        connection.execute(statement).fetchall()
+
+
+def test_counts_are_sums_and_unknown_keys_are_zeros(published: Home) -> None:
+    snapshot = Snapshot.open(published)
+    keys = [f"t1{KEY_SEPARATOR}b", "never seen", f"t0{KEY_SEPARATOR}z"]
+    counts = snapshot.counts("pictures", "item", keys)
+    assert counts.dtype == np.int64
+    assert counts.tolist() == [[1100 + 2 * place for place in range(6)], [0] * 6, [7, 8, 9, 10, 11, 12]]
+    key = KEY_SEPARATOR.join(("t1", "a", "new"))
+    assert snapshot.counts("pictures", "item_segment", [key])[0, 0] == 1
+    assert snapshot.counts("pictures", "enhancement_industry", [f"warm{KEY_SEPARATOR}food"])[0, 0] == 7
+    assert snapshot.counts("subjects", "item", keys).sum() == 0
+
+
+def test_no_keys_give_no_rows(published: Home) -> None:
+    assert Snapshot.open(published).counts("pictures", "item", []).shape == (0, 6)
+
+
+def test_items_are_found_by_tenant_and_by_name(published: Home) -> None:
+    items = Snapshot.open(published).items("pictures")
+    assert [items.item_ids[row] for row in items.rows("t1")] == ["a", "b"]
+    assert len(items.rows("nobody")) == 0
+    row = items.row("t1", "b")
+    assert row is not None
+    assert items.attributes[row].tolist() == [0.25, 0.5]
+    assert items.labels[row] == {"enhancement": "b"}
+    assert items.row("t0", "b") is None
+    last = items.row("t0", "z")
+    assert last is not None
+    assert np.isnan(items.attributes[last, 0])
+    assert items.source_ids[last] is None
+
+
+def test_the_training_set_keeps_slates_together_in_order(published: Home) -> None:
+    table = pq.read_table(Snapshot.open(published).training_path("pictures"))
+    assert table["slate_id"].to_pylist() == ["s1", "s2", "s2"]
+    assert table["item_id"].to_pylist() == ["a", "b", "a"]
+
+
+def test_equal_content_has_an_equal_id(home: Home) -> None:
+    again = publish(home)
+    assert not again.is_new
+    assert again.snapshot == current_folder(home).name
+    assert again.manifest.as_of == datetime(2026, 1, 5, 12, tzinfo=UTC)
+    assert again.manifest.recommenders["pictures"].rows == {
+        "item": 3,
+        "item_segment": 1,
+        "enhancement_industry": 1,
+        "items": 3,
+        "training": 3,
+    }
+
+
+def test_only_the_last_few_are_kept_and_nothing_half_written_stays(home: Home) -> None:
+    names = []
+    for count in range(4):
+        change_warehouse(home, f"update ftr_item_hours set shown = shown + {count + 1}")  # noqa: S608
+        names.append(publish(home, kept=2).snapshot)
+    folders = {path.name for path in home.snapshots.iterdir() if path.is_dir()}
+    assert folders == set(names[-2:])
+    current = read_current(home)
+    assert current is not None
+    assert (current.snapshot, current.history) == (names[-1], (names[-2],))
+    assert Snapshot.open(home, names[-2]).snapshot_id == names[-2]
+
+
+@pytest.mark.parametrize("name", ["item.npy", "item.keys", "items.npy", "items.keys"])
+def test_a_changed_file_is_refused_by_name(home: Home, name: str) -> None:
+    folder = current_folder(home)
+    victim = folder / "pictures" / name
+    content = bytearray(victim.read_bytes())
+    content[-1] ^= 1
+    victim.write_bytes(content)
+    with pytest.raises(StorageError, match=name):
+        Snapshot.open(home)
+
+
+def test_a_file_cut_short_is_refused(home: Home) -> None:
+    folder = current_folder(home)
+    victim = folder / "pictures" / "training.parquet"
+    victim.write_bytes(victim.read_bytes()[:-10])
+    snapshot = Snapshot.open(home)
+    with pytest.raises(StorageError, match=r"training\.parquet"):
+        snapshot.training_path("pictures")
+
+
+def test_a_missing_file_is_refused(home: Home) -> None:
+    folder = current_folder(home)
+    (folder / "subjects" / "item.npy").unlink()
+    with pytest.raises(StorageError, match=r"item\.npy"):
+        Snapshot.open(home)
+
+
+def test_an_altered_manifest_is_refused(home: Home) -> None:
+    folder = current_folder(home)
+    manifest = folder / "manifest.json"
+    manifest.write_text(manifest.read_text().replace("5ce3a", "5ce3b"))
+    with pytest.raises(StorageError, match="manifest"):
+        Snapshot.open(home)
+
+
+def test_a_foreign_schema_is_refused(published: Home) -> None:
+    assert (
+        Snapshot.open(published, schema_hashes={"pictures": "5ce3a"}).entry("pictures").schema_hash == "5ce3a"
+    )
+    with pytest.raises(StorageError, match="feature schema other"):
+        Snapshot.open(published, schema_hashes={"pictures": "other"})
+
+
+def test_a_damaged_snapshot_is_healed_by_publishing_again(home: Home) -> None:
+    folder = current_folder(home)
+    (folder / "pictures" / "item.npy").unlink()
+    assert publish(home).is_new
+    assert Snapshot.open(home).snapshot_id == folder.name
+
+
+def test_no_snapshot_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="letterpress features"):
+        Snapshot.open(Home(root=tmp_path))
+
+
+def test_a_current_that_is_no_json_is_refused_and_replaced(home: Home) -> None:
+    folder = current_folder(home)
+    (home.snapshots / "current.json").write_text("{")
+    with pytest.raises(StorageError, match=r"current\.json"):
+        Snapshot.open(home)
+    publish(home)
+    assert json.loads((home.snapshots / "current.json").read_text())["snapshot"] == folder.name
+
+
+def test_publishing_without_marts_leaves_the_current_snapshot(home: Home) -> None:
+    folder = current_folder(home)
+    change_warehouse(home, "drop table dim_items")
+    with pytest.raises(StorageError, match="dim_items"):
+        publish(home)
+    assert Snapshot.open(home).snapshot_id == folder.name
+    assert {path.name for path in home.snapshots.iterdir()} == {folder.name, "current.json"}
+
+
+def test_publishing_without_a_warehouse_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(BrokenError, match="letterpress ingest"):
+        publish(Home(root=tmp_path))
+
+
+def test_an_unknown_recommender_is_named(published: Home) -> None:
+    with pytest.raises(StorageError, match="calls_to_action"):
+        Snapshot.open(published).items("calls_to_action")
