@@ -15,6 +15,7 @@ from bentoml.exceptions import BentoMLException
 from letterpress.errors import LetterpressError
 from letterpress.log import configure_log
 from letterpress.serving.asgi import Entrance
+from letterpress.serving.lifeline import end_with_parent
 from letterpress.serving.problems import from_error
 from letterpress.serving.service import RankingService
 from letterpress.settings import read_settings
@@ -40,6 +41,7 @@ class Ranking:
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     def start(self) -> None:
+        end_with_parent()
         SERVICE.start()
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
