@@ -187,3 +187,11 @@ def silence_telemetry() -> None:
     os.environ.setdefault("DO_NOT_TRACK", "1")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
+
+
+def let_idle_threads_sleep() -> None:
+    """Let OpenMP threads sleep while they wait; called before XGBoost is imported, which reads it once.
+
+    On a machine that is shared, threads that spin cost four times the processor time of the work itself.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

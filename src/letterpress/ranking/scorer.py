@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from letterpress.errors import ModelRefusedError
+from letterpress.settings import let_idle_threads_sleep
 
 if TYPE_CHECKING:
     import xgboost
@@ -35,6 +36,7 @@ class BoosterScorer:
     """Scores by XGBoost itself: the reference that the compiled tree scorer must equal."""
 
     def __init__(self, booster: bytes, *, threads: int = 1) -> None:
+        let_idle_threads_sleep()
         import xgboost  # half a second that popularity and `letterpress status` need not pay
 
         try:

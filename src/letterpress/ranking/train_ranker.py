@@ -13,6 +13,7 @@ from letterpress.datasets.training_set import TrainingSet
 from letterpress.errors import NotEnoughDataError
 from letterpress.evaluation.ndcg import ndcg_per_group
 from letterpress.recommenders import Recommender
+from letterpress.settings import let_idle_threads_sleep
 
 if TYPE_CHECKING:
     import xgboost
@@ -79,6 +80,7 @@ def train_ranker(
     Raises:
         NotEnoughDataError: the data cannot teach a ranker; the sentence says what it lacks.
     """
+    let_idle_threads_sleep()
     import xgboost
 
     is_listwise = recommender.judge == "ndcg"
