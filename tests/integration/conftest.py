@@ -1,22 +1,44 @@
-"""Builders for integration tests: a raw log as ingest writes it, without landing and ledger."""
+"""Builders for integration tests: a raw log as ingest writes it, gates without their pages, a browser."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from playwright.sync_api import Browser, Page, Response, Route, sync_playwright
 
 from letterpress.events.types import AnyEvent
 from letterpress.lake.partitions import format_hour
 from letterpress.lake.raw_columns import events_to_table
 from letterpress.lake.raw_schema import ensure_anchors, partition_path
+from letterpress.quality.findings import find_failures
+from letterpress.quality.suites import gate_names, read_suite
+from letterpress.quality.validation import Examined, open_context, run_suite
+from letterpress.settings import Settings
 
 WriteRaw = Callable[[Path, Iterable[AnyEvent]], None]
+GateFailures = Callable[..., dict[str, str]]
+CHROMIUM_ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 
 def write_raw_log(raw: Path, events: Iterable[AnyEvent]) -> None:
@@ -45,3 +67,108 @@ def write_raw() -> WriteRaw:
 def start() -> datetime:
     """The hour in which the logs of these tests begin."""
     return datetime(2026, 1, 5, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path / "var")
+
+
+@pytest.fixture(scope="session")
+def gate_context(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """One Great Expectations context for all gate tests: opening one takes seconds."""
+    project = Settings().project
+    suites = {gate: read_suite(project, gate) for gate in gate_names(project)}
+    return open_context(tmp_path_factory.mktemp("gates"), suites)
+
+
+@pytest.fixture
+def gate_failures(gate_context: Any) -> GateFailures:
+    """Runs a gate on views without building pages: severity of every failed expectation, by name.
+
+    `only` names the tables to look at, when not all are wanted.
+    """
+
+    def run(gate: str, database: Path, tables: tuple[str, ...], only: tuple[str, ...] = ()) -> dict[str, str]:
+        suite = read_suite(Settings().project, gate)
+        examined = Examined(gate, "test", database, only or tables)
+        at = datetime(2026, 1, 6, tzinfo=UTC)
+        results = run_suite(gate_context, suite, examined, threads=1, at=at).results
+        database.unlink()
+        failed = (find_failures(suite, table, results.get(table, [])) for table in only or suite.tables)
+        return {f"{each.table}.{each.expectation}": each.severity for found in failed for each in found}
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium; without one the tests fail in continuous integration and skip elsewhere."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    found = next((path for name in names if (path := shutil.which(name))), None)
+    if found is None:
+        reason = "no Chromium on this machine; install one with: apt-get install chromium"
+        if os.environ.get("CI"):
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=found, args=list(CHROMIUM_ARGUMENTS))
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def serve_folder() -> Iterator[Callable[[Path], str]]:
+    """Serves a folder on a free port of this machine; gives its address."""
+    servers: list[ThreadingHTTPServer] = []
+
+    def serve(folder: Path) -> str:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_QuietHandler, directory=str(folder)))
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{server.server_address[1]}/"
+
+    yield serve
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, serve_folder: Callable[[Path], str]) -> Iterator[Callable[..., Page]]:
+    """Opens a page of a folder; at the end nothing may have been asked of the outside, nor have failed."""
+    complaints: list[str] = []
+    contexts = []
+
+    def guard(route: Route) -> None:
+        if urlsplit(route.request.url).hostname == "127.0.0.1":
+            route.continue_()
+        else:
+            complaints.append(f"asked for {route.request.url}")
+            route.abort()
+
+    def note_failure(answer: Response) -> None:
+        if answer.status >= 400:
+            complaints.append(f"{answer.status} {answer.url}")
+
+    def open_(folder: Path, path: str, *, scheme: str = "light", width: int = 1200) -> Page:
+        size: Any = {"width": width, "height": 900}
+        colours: Any = scheme
+        context = browser.new_context(viewport=size, color_scheme=colours)
+        contexts.append(context)
+        context.route("**/*", guard)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(f"script error {error}"))
+        page.on("response", note_failure)
+        page.goto(serve_folder(folder) + path, wait_until="load")
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+class _QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Say nothing: the test runner's output is for results."""

@@ -23,7 +23,7 @@ from letterpress.quality.data_docs import (
 from letterpress.quality.findings import GateResult, find_failures
 from letterpress.quality.last_results import keep_result
 from letterpress.quality.suites import Suite, gate_names, read_suite
-from letterpress.quality.validation import Examined, Validated, opened_context, page_of, run_suite
+from letterpress.quality.validation import Examined, Validated, open_context, page_of, run_suite
 from letterpress.settings import Settings
 
 RAW_LOG = "raw_log"
@@ -111,11 +111,10 @@ def _validate_and_document(
     settings: Settings, suites: Mapping[str, Suite], examined: Examined, clock: Clock
 ) -> tuple[Validated, dict[str, str]]:
     """Results, and the published page of each table within the site."""
-    with opened_context(working_folder(settings.paths), suites) as context:
-        validated = run_suite(
-            context, suites[examined.gate], examined, threads=settings.threads, at=clock.now()
-        )
-        build_pages(context, list(validated.keys.values()))
-        pages = {table: page_of(context, key) for table, key in validated.keys.items()}
+    context = open_context(working_folder(settings.paths), suites)
+    suite = suites[examined.gate]
+    validated = run_suite(context, suite, examined, threads=settings.threads, at=clock.now())
+    build_pages(context, list(validated.keys.values()))
+    pages = {table: page_of(context, key) for table, key in validated.keys.items()}
     publish_pages(settings)
     return validated, pages

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from letterpress.errors import StorageError
 from letterpress.quality.data_docs import SITE_NAME
 from letterpress.quality.duckdb_dialect import keep_duckdb_connections
 from letterpress.quality.findings import RESULT_FORMAT
@@ -40,11 +40,14 @@ def run_suite(context: Any, suite: Suite, examined: Examined, *, threads: int, a
     """What `suite` says of the tables that were made."""
     source = connect_views(context, examined.database, threads)
     run_name = f"{examined.gate}.{examined.subject}"
-    validated = {
-        table: validate_table(context, source, f"{examined.gate}.{table}", run_name, at)
-        for table in suite.tables
-        if table in examined.tables
-    }
+    try:
+        validated = {
+            table: validate_table(context, source, f"{examined.gate}.{table}", run_name, at)
+            for table in suite.tables
+            if table in examined.tables
+        }
+    finally:
+        context.data_sources.delete(source.name)
     return Validated(
         results={
             table: [expectation.to_json_dict() for expectation in result.results]
@@ -54,25 +57,12 @@ def run_suite(context: Any, suite: Suite, examined: Examined, *, threads: int, a
     )
 
 
-@contextmanager
-def opened_context(folder: Path, suites: Mapping[str, Suite]) -> Iterator[Any]:
-    """A context that knows `suites`; let go at the end, and with it its DuckDB connection."""
-    from great_expectations.data_context.data_context.context_factory import project_manager
-
-    context = open_context(folder)
-    add_suites(context, suites)
-    try:
-        yield context
-    finally:
-        project_manager.set_project(None)
-
-
 def _files(base: Path) -> dict[str, str]:
     return {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(base)}
 
 
-def open_context(folder: Path) -> Any:
-    """A context that keeps results and pages in `folder` and tells nobody about it."""
+def open_context(folder: Path, suites: Mapping[str, Suite]) -> Any:
+    """A context that knows `suites`, keeps results and pages in `folder` and tells nobody about it."""
     import great_expectations as gx
     from great_expectations.data_context.types.base import (
         DataContextConfig,
@@ -96,10 +86,12 @@ def open_context(folder: Path) -> Any:
         analytics_enabled=False,
         progress_bars=ProgressBarsConfig(globally=False),
     )
-    return gx.get_context(project_config=config, mode="ephemeral")
+    context = gx.get_context(project_config=config, mode="ephemeral")
+    _add_suites(context, suites)
+    return context
 
 
-def add_suites(context: Any, suites: Mapping[str, Suite]) -> None:
+def _add_suites(context: Any, suites: Mapping[str, Suite]) -> None:
     """Make every suite known, so that pages of all gates stay on the site: `<gate>.<table>`."""
     import great_expectations as gx
 
@@ -137,17 +129,30 @@ def connect_views(context: Any, database: Path, threads: int) -> Any:
 
 
 def validate_table(context: Any, source: Any, suite: str, run_name: str, at: datetime) -> tuple[Any, Any]:
-    """The validation result of the table that `suite` is about, and the key under which it is kept."""
+    """The validation result of the table that `suite` is about, and the key under which it is kept.
+
+    Raises:
+        StorageError: the table's files cannot be read at all.
+    """
     import great_expectations as gx
     from great_expectations.core.run_identifier import RunIdentifier
     from great_expectations.data_context.types.resource_identifiers import (
         ExpectationSuiteIdentifier,
         ValidationResultIdentifier,
     )
+    from great_expectations.datasource.fluent.interfaces import TestConnectionError
 
     table = suite.rpartition(".")[2]
-    batch = source.add_table_asset(table, table_name=table).add_batch_definition_whole_table("whole")
-    definition = context.validation_definitions.add(
+    try:
+        asset = source.add_table_asset(table, table_name=table)
+    except TestConnectionError as error:
+        found = str(error.__cause__ or error).partition("\n")[0]
+        raise StorageError(
+            f"{table}: expected Parquet files that can be read, found {found}. Remove the file that it "
+            "names, and ingest its events again from landing/archive."
+        ) from error
+    batch = asset.add_batch_definition_whole_table("whole")
+    definition = context.validation_definitions.add_or_update(
         gx.ValidationDefinition(name=suite, data=batch, suite=context.suites.get(suite))
     )
     run = RunIdentifier(run_name=run_name, run_time=at)

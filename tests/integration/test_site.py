@@ -1,0 +1,105 @@
+"""The index page in a real browser, made from real state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page
+
+from letterpress.clock import ManualClock
+from letterpress.evaluation.verdict import RankersOnTest, judge_by_ndcg
+from letterpress.lake.ledger import FileEntry, FileReport, commit_batch
+from letterpress.orchestration.build_site import build_site
+from letterpress.registry.verdicts import write_verdict
+from letterpress.settings import Settings
+
+OpenPage = Callable[..., Page]
+CLOCK = ManualClock(datetime(2026, 1, 19, 5, tzinfo=UTC))
+
+
+@pytest.fixture
+def judged(settings: Settings) -> Settings:
+    """A home with one verdict and one ingest."""
+    champion = np.random.default_rng(7).uniform(0.4, 0.6, 400)
+    verdict = judge_by_ndcg(
+        RankersOnTest(8, champion, champion, champion + 0.05, np.arange(400) // 4),
+        min_relative_gain=0.01,
+        min_test_slates=10,
+        seed=7,
+        rounds=200,
+    )
+    write_verdict(
+        settings.paths, "image_enhancement", 2, champion="image_enhancement/1", verdict=verdict, clock=CLOCK
+    )
+    report = FileReport(path="day.jsonl", read=1000, raw=980, duplicate=5, quarantined=15)
+    entry = FileEntry(report, sha256="0" * 64, n_bytes=1, reasons={"not_json": 15})
+    commit_batch(settings.paths, [entry], [], [], CLOCK.now())
+    return settings
+
+
+def test_the_page_tells_verdict_and_log_with_their_numbers(judged: Settings, open_page: OpenPage) -> None:
+    build_site(judged, CLOCK)
+    page = open_page(judged.paths.site, "index.html")
+
+    card = page.locator("article", has_text="Image enhancement")
+    assert card.get_by_text("Promoted", exact=True).is_visible()
+    assert card.locator("svg.chart").count() == 2
+    assert card.get_by_text("lies above the bar").is_visible()
+    row = page.locator("tr", has_text="last ingest")
+    assert row.locator("td").all_inner_texts() == ["1,000", "980", "5", "15 1.5%"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_its_ground_by_day_and_by_night(
+    scheme: str, judged: Settings, open_page: OpenPage
+) -> None:
+    build_site(judged, CLOCK)
+    page = open_page(judged.paths.site, "index.html", scheme=scheme)
+
+    for selector in ("h1", ".lead", ".verdict strong", ".conclusion", "caption", "nav span"):
+        assert page.evaluate(CONTRAST, selector) >= 4.5, selector
+
+
+def test_every_link_is_reached_by_keyboard(judged: Settings, open_page: OpenPage) -> None:
+    build_site(judged, CLOCK)
+    page = open_page(judged.paths.site, "index.html")
+    reached = set()
+    for _ in range(page.locator("a, summary").count()):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.textContent"))
+
+    assert {"Airflow", "Ranking service", "API"} <= reached
+
+
+def test_a_narrow_window_does_not_scroll_sideways(judged: Settings, open_page: OpenPage) -> None:
+    build_site(judged, CLOCK)
+    page = open_page(judged.paths.site, "index.html", width=390)
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_an_empty_home_gives_a_page_that_says_so(settings: Settings, open_page: OpenPage) -> None:
+    build_site(settings, CLOCK)
+    page = open_page(settings.paths.site, "index.html")
+
+    assert page.get_by_text("Nothing was ingested yet").is_visible()
+
+
+CONTRAST = """selector => {
+    const numbers = text => text.match(/[\\d.]+/g).map(Number);
+    const light = ([r, g, b]) => {
+        const part = [r, g, b].map(c => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * part[0] + 0.7152 * part[1] + 0.0722 * part[2];
+    };
+    const element = document.querySelector(selector);
+    let ground = element;
+    while (ground.parentElement && numbers(getComputedStyle(ground).backgroundColor)[3] === 0) {
+        ground = ground.parentElement;
+    }
+    const one = light(numbers(getComputedStyle(element).color));
+    const two = light(numbers(getComputedStyle(ground).backgroundColor));
+    return (Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05);
+}"""
