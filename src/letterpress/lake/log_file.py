@@ -17,6 +17,7 @@ _READ_BYTES = 1 << 18
 _BLOCK_BYTES = 1 << 22
 _ZSTD_READ_BYTES = 1 << 12  # 4 KiB can unfold to 128 MiB: more at once would let a bomb fill the memory
 _KEPT_OF_LONG_LINE = 1 << 16
+_BLANK = (b"", b"\r")
 
 
 class _DamageError(LetterpressError):
@@ -69,7 +70,7 @@ class LogFile:
                 self.too_long.append((number + 1, self._beginning, dropped + len(complete[0])))
                 number, complete, dropped = number + 1, complete[1:], 0
             if complete:
-                yield _number(complete, number)
+                yield self._drop_long(_number(complete, number))
                 number += len(complete)
             if len(tail) > MAX_LINE_BYTES:
                 self._beginning, dropped, tail = tail[:_KEPT_OF_LONG_LINE], len(tail), b""
@@ -78,8 +79,22 @@ class LogFile:
             self.too_long.append((number + 1, self._beginning, dropped + len(tail)))
         elif self.damage is not None:
             self.rest = tail
-        elif tail.strip():
+        elif tail not in _BLANK:
             yield Lines([tail], [number + 1])
+
+    def _drop_long(self, lines: Lines) -> Lines:
+        """The lines that are short enough; the others are remembered."""
+        if max(map(len, lines.texts), default=0) <= MAX_LINE_BYTES:
+            return lines
+        pairs = list(zip(lines.texts, lines.numbers, strict=True))
+        long = [
+            (number, text[:_KEPT_OF_LONG_LINE], len(text))
+            for text, number in pairs
+            if len(text) > MAX_LINE_BYTES
+        ]
+        self.too_long.extend(long)
+        kept = [(text, number) for text, number in pairs if len(text) <= MAX_LINE_BYTES]
+        return Lines([text for text, _ in kept], [number for _, number in kept])
 
     def _blocks(self) -> Iterator[bytes]:
         if self.path.name.endswith(".gz"):
@@ -109,9 +124,9 @@ class LogFile:
 
 def _number(texts: list[bytes], before: int) -> Lines:
     numbers = range(before + 1, before + 1 + len(texts))
-    if all(texts):
+    if not any(blank in texts for blank in _BLANK):
         return Lines(texts, list(numbers))
-    kept = [(text, number) for text, number in zip(texts, numbers, strict=True) if text.strip()]
+    kept = [(text, number) for text, number in zip(texts, numbers, strict=True) if text not in _BLANK]
     return Lines([text for text, _ in kept], [number for _, number in kept])
 
 

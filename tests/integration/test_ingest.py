@@ -1,0 +1,379 @@
+"""Landing to raw: nothing lost, nothing twice, and the ledger says what became of every line."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import gzip
+import hashlib
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from letterpress.clock import ManualClock
+from letterpress.errors import AlreadyRunningError, StorageError
+from letterpress.lake import ingest as ingest_module
+from letterpress.lake import raw_store
+from letterpress.lake.ingest import IngestReport, ingest
+from letterpress.lake.landing import list_landing
+from letterpress.lake.ledger import (
+    finish_moves,
+    mark_announced,
+    pending_ranges,
+    quarantine_reasons,
+    total_counts,
+)
+from letterpress.lake.partitions import HourRange
+from letterpress.lake.quarantine import read_quarantine
+from letterpress.settings import Home
+from letterpress.simulation.simulate import Plan, simulate
+
+START = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+def outcome(number: int, *, hour: int = 3, tenant: str = "fern", **more: Any) -> bytes:
+    event = {
+        "type": "outcome",
+        "event_id": f"e{number}",
+        "tenant": tenant,
+        "recommender": "image_enhancement",
+        "occurred_at": (START + timedelta(hours=hour, seconds=number % 3600)).isoformat(),
+        "received_at": (START + timedelta(hours=hour + 1)).isoformat(),
+        "slate_id": "s1",
+        "item_id": "i1",
+        "kind": "clicked",
+        "count": number,
+        **more,
+    }
+    return msgspec.json.encode(event)
+
+
+def land(home: Home, name: str, data: bytes) -> Path:
+    path = home.landing / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def run(home: Home, clock: ManualClock) -> IngestReport:
+    """Ingest, and hold that the ledger adds up."""
+    report = ingest(home, clock, threads=2)
+    for file in report.files:
+        assert file.read == file.raw + file.duplicate + file.quarantined
+    totals = total_counts(home)
+    assert totals["raw"] == count_rows(home)
+    assert (
+        totals["quarantined"]
+        == sum(1 for _ in read_quarantine(home))
+        == sum(quarantine_reasons(home).values())
+    )
+    assert list_landing(home) == []
+    return report
+
+
+def raw_files(home: Home) -> dict[str, str]:
+    """Checksums of all partitions by their place."""
+    return {
+        str(path.relative_to(home.raw)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in raw_store.iter_partitions(home.raw)
+    }
+
+
+def count_rows(home: Home) -> int:
+    return sum(
+        len(duckdb.read_parquet(f"{home.raw}/recommender=*/hour=*/{event}.parquet").fetchall())
+        for event in ("item", "campaign", "slate", "interaction", "outcome")
+    )
+
+
+def outcomes(home: Home) -> list[tuple[Any, ...]]:
+    relation = duckdb.read_parquet(f"{home.raw}/recommender=*/hour=*/outcome.parquet", hive_partitioning=True)
+    ordered = relation.order("hour, occurred_at, event_id, tenant")
+    return ordered.project('event_id, tenant, "count", hour').fetchall()
+
+
+def test_the_golden_log_reaches_raw_and_a_second_run_changes_nothing(
+    home: Home, clock: ManualClock, golden: Path
+) -> None:
+    lines = (golden / "native_log.jsonl").read_bytes()
+    land(home, "golden.jsonl", lines)
+    (file,) = run(home, clock).files
+    assert (file.read, file.raw) == (len(lines.splitlines()), len(lines.splitlines()))
+    before = raw_files(home)
+    assert run(home, clock).files == []
+    assert raw_files(home) == before
+    land(home, "again.jsonl.gz", gzip.compress(lines))
+    (again,) = run(home, clock).files
+    assert (again.raw, again.duplicate) == (0, file.read)
+    assert raw_files(home) == before
+
+
+def test_an_empty_landing_still_leaves_columns_to_read(home: Home, clock: ManualClock) -> None:
+    assert run(home, clock) == IngestReport()
+    assert outcomes(home) == []
+
+
+@pytest.mark.parametrize("name", ["empty.jsonl", "empty.jsonl.gz"])
+def test_an_empty_log_is_a_file_of_no_lines(home: Home, clock: ManualClock, name: str) -> None:
+    land(home, name, gzip.compress(b"") if name.endswith("gz") else b"")
+    (file,) = run(home, clock).files
+    assert (file.path, file.read) == (name, 0)
+
+
+def test_a_log_of_one_tenant_is_a_log(home: Home, clock: ManualClock) -> None:
+    land(home, "one.jsonl", b"\n".join(outcome(number) for number in range(10)))
+    assert run(home, clock).total("raw") == 10
+
+
+def test_the_same_id_of_two_tenants_is_two_events_and_of_one_tenant_one(
+    home: Home, clock: ManualClock
+) -> None:
+    land(home, "a.jsonl", outcome(1) + b"\n" + outcome(1, tenant="maple") + b"\n" + outcome(1, count=99))
+    land(home, "b.jsonl", outcome(1, count=98) + b"\n" + outcome(2))
+    report = run(home, clock)
+    assert [(file.raw, file.duplicate) for file in report.files] == [(2, 1), (1, 1)]
+    assert [(row[0], row[1], row[2]) for row in outcomes(home)] == [
+        ("e1", "fern", 1),
+        ("e1", "maple", 1),
+        ("e2", "fern", 2),
+    ]
+
+
+def test_bad_lines_go_to_quarantine_whole_with_their_reasons(home: Home, clock: ManualClock) -> None:
+    bad = {
+        b"\xff\xfe broken": "not_utf8",
+        outcome(1).replace(b"e1", b"a\x00b"): "nul_byte",
+        outcome(1).replace(b"e1", b"x" * 10_000): "too_long",
+        b"not json": "not_json",
+        outcome(2)[:30]: "not_json",
+    }
+    good = [outcome(number) for number in range(20)]
+    land(home, "mixed.jsonl", b"\n".join([*good[:10], *bad, *good[10:]]) + b"\n")
+    (file,) = run(home, clock).files
+    assert (file.raw, file.quarantined) == (20, len(bad))
+    found = {line.raw_bytes: (line.code, line.line, line.file) for line in read_quarantine(home)}
+    expected = {raw: (code, 11 + place, "mixed.jsonl") for place, (raw, code) in enumerate(bad.items())}
+    assert found == expected
+
+
+def test_of_a_truncated_gzip_what_is_readable_is_kept(home: Home, clock: ManualClock) -> None:
+    noise = random.Random(1)
+    lines = [outcome(number, slate_id=f"{noise.getrandbits(128):x}") for number in range(3000)]
+    packed = gzip.compress(b"\n".join(lines))
+    land(home, "cut.jsonl.gz", packed[: len(packed) // 2])
+    (file,) = run(home, clock).files
+    assert 500 < file.raw < 2500
+    assert file.quarantined == 1
+    (rest,) = read_quarantine(home)
+    assert (rest.code, rest.line) == ("truncated_file", file.read)
+    assert lines[file.raw].startswith(rest.raw_bytes)
+    assert [path.read_bytes() for path in (home.landing / "archive").iterdir()] == [
+        packed[: len(packed) // 2]
+    ]
+
+
+def test_a_line_without_end_is_refused_and_the_rest_is_read(home: Home, clock: ManualClock) -> None:
+    land(home, "bomb.jsonl.gz", gzip.compress(outcome(1) + b"\n" + b" " * 30_000_000 + b"\n" + outcome(2)))
+    (file,) = run(home, clock).files
+    assert (file.raw, file.quarantined) == (2, 1)
+    assert quarantine_reasons(home) == {"too_large": 1}
+
+
+def test_files_that_are_still_written_are_left_alone(home: Home, clock: ManualClock) -> None:
+    waiting = land(home, "service/now.jsonl.open", outcome(1))
+    land(home, "service/closed.jsonl", outcome(2))
+    land(home, "half.jsonl.gz.tmp", b"")
+    (home.landing / "folder.jsonl").mkdir()
+    (file,) = run(home, clock).files
+    assert file.path == "service/closed.jsonl"
+    assert waiting.exists()
+
+
+def test_a_late_event_rewrites_only_its_own_partition(home: Home, clock: ManualClock) -> None:
+    land(home, "day.jsonl", b"\n".join(outcome(number, hour=number % 24) for number in range(200)))
+    run(home, clock)
+    mark_announced(home, pending_ranges(home))
+    before = raw_files(home)
+    land(home, "late.jsonl", outcome(999, hour=5))
+    report = run(home, clock)
+    assert report.hours == [("image_enhancement", "2026-01-05T05")]
+    after = raw_files(home)
+    changed = {path for path in after if after[path] != before.get(path)}
+    assert changed == {"recommender=image_enhancement/hour=2026-01-05T05/outcome.parquet"}
+    assert pending_ranges(home) == [HourRange(START + timedelta(hours=5), START + timedelta(hours=6))]
+
+
+def test_an_hour_that_changes_again_is_announced_again(home: Home, clock: ManualClock) -> None:
+    land(home, "a.jsonl", outcome(1))
+    run(home, clock)
+    seen = pending_ranges(home)
+    land(home, "b.jsonl", outcome(2))
+    run(home, clock)
+    mark_announced(home, seen, up_to_batch=1)
+    assert pending_ranges(home) == seen
+    mark_announced(home, seen, up_to_batch=2)
+    assert pending_ranges(home) == []
+
+
+def test_partitions_are_sorted_whatever_the_order_of_arrival(home: Home, clock: ManualClock) -> None:
+    numbers = random.Random(2).sample(range(5000), 600)
+    for part in range(3):
+        land(
+            home, f"{part}.jsonl", b"\n".join(outcome(number, hour=number % 5) for number in numbers[part::3])
+        )
+    run(home, clock)
+    for path in raw_store.iter_partitions(home.raw):
+        rows = duckdb.read_parquet(str(path)).project("occurred_at, event_id").fetchall()
+        assert rows == sorted(rows)
+    assert len(outcomes(home)) == 600
+
+
+def test_small_chunks_and_batches_give_the_same_raw(
+    tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = [
+        b"\n".join(outcome(number % 700, hour=number % 3) for number in range(part, 1500, 4))
+        for part in range(4)
+    ]
+    results = []
+    for name in ("large", "small"):
+        home = Home(root=tmp_path / name)
+        for part, lines in enumerate(data):
+            land(home, f"{part}.jsonl", lines)
+        results.append((run(home, clock).files, raw_files(home), outcomes(home)))
+        monkeypatch.setattr(ingest_module, "CHUNK_BYTES", 1)
+        monkeypatch.setattr(ingest_module, "BATCH_FILES", 1)
+    (large_files, _, large), (small_files, _, small) = results
+    assert large == small
+    assert large_files == small_files
+
+
+def test_a_second_ingest_waits_and_then_says_so(home: Home, clock: ManualClock) -> None:
+    land(home, "a.jsonl", outcome(1))
+    home.raw.mkdir(parents=True)
+    with (home.raw / ".ingest.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(AlreadyRunningError):
+            ingest(home, clock, threads=1, wait_seconds=0.2)
+    assert run(home, clock).total("raw") == 1
+
+
+def test_a_full_disk_loses_nothing(home: Home, clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = land(home, "a.jsonl", b"\n".join(outcome(number) for number in range(50)))
+    written = path.read_bytes()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr("pyarrow.parquet.write_table", refuse)
+        full.setattr(ingest_module, "ensure_anchors", lambda raw: None)
+        with pytest.raises(StorageError, match="found it full"):
+            ingest(home, clock, threads=1)
+    assert path.read_bytes() == written
+    assert total_counts(home)["files"] == 0
+    assert run(home, clock).total("raw") == 50
+
+
+def test_a_crash_right_after_the_commit_is_made_good_by_the_next_run(
+    home: Home, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(home, "a.jsonl", b"\n".join(outcome(number, hour=number % 4) for number in range(50)) + b"\nbad")
+
+    def crash(_: Home) -> int:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        _crash_at_second_call(killed, "letterpress.lake.ingest.finish_moves", crash)
+        with pytest.raises(KeyboardInterrupt):
+            ingest(home, clock, threads=1)
+    assert total_counts(home)["raw"] == 50
+    assert run(home, clock).files == []
+    assert len(outcomes(home)) == 50
+    assert pending_ranges(home) == [HourRange(START, START + timedelta(hours=4))]
+
+
+def _crash_at_second_call(patch: pytest.MonkeyPatch, name: str, crash: Callable[[Home], int]) -> None:
+    """The first call finds no moves to do, the second follows the commit."""
+    calls: list[Home] = []
+
+    def finish(home: Home) -> int:
+        calls.append(home)
+        return finish_moves(home) if len(calls) == 1 else crash(home)
+
+    patch.setattr(name, finish)
+
+
+KILLED = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from letterpress.clock import ManualClock
+from letterpress.lake import ingest
+from letterpress.settings import Home
+ingest.BATCH_FILES = 2
+print("ready", flush=True)
+ingest.ingest(Home(root=Path(sys.argv[1])), ManualClock(datetime(2026, 1, 6, tzinfo=UTC)), threads=2)
+"""
+
+
+def test_killed_at_any_moment_a_rerun_gives_the_raw_of_an_undisturbed_run(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    logs = {
+        f"{part}.jsonl": b"\n".join(outcome(number, hour=number % 24) for number in range(part, 4000, 5))
+        for part in range(6)
+    }
+    calm, disturbed = Home(root=tmp_path / "calm"), Home(root=tmp_path / "disturbed")
+    for home in (calm, disturbed):
+        for name, data in logs.items():
+            land(home, name, data)
+    run(calm, clock)
+    moments = random.Random(3)
+    for _ in range(4):
+        command = [sys.executable, "-c", KILLED, str(disturbed.root)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            time.sleep(moments.uniform(0.0, 0.25))
+            process.send_signal(signal.SIGKILL)
+    run(disturbed, clock)
+    assert outcomes(disturbed) == outcomes(calm)
+    assert total_counts(disturbed) == total_counts(calm)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.binary(max_size=60) | st.integers(0, 5).map(outcome), max_size=12))
+def test_whatever_the_lines_the_ledger_adds_up(
+    tmp_path_factory: pytest.TempPathFactory, clock: ManualClock, lines: list[bytes]
+) -> None:
+    home = Home(root=tmp_path_factory.mktemp("fuzz"))
+    data = b"\n".join(lines)
+    land(home, "fuzz.jsonl", data)
+    (file,) = run(home, clock).files
+    assert file.read == sum(1 for line in data.split(b"\n") if line not in (b"", b"\r"))
+
+
+@pytest.mark.parametrize("scenario", ["steady", "corrupt", "late"])
+def test_a_simulated_log_is_accounted_for_to_the_last_line(
+    home: Home, clock: ManualClock, tmp_path: Path, scenario: str
+) -> None:
+    summary = simulate(Plan(3, 300, 5, scenario, START), tmp_path / "sim")
+    for path in summary.files:
+        land(home, path.name, path.read_bytes())
+    report = run(home, clock)
+    assert report.total("raw") == summary.n_events
+    assert report.total("duplicate") == 0
+    assert quarantine_reasons(home) == dict(summary.damaged.most_common())

@@ -1,0 +1,134 @@
+"""`letterpress import` and `ingest` as a user runs them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from letterpress.cli import main
+from letterpress.errors import BrokenError, UsageError
+from letterpress.events.open_bandit_wheel import fetch_open_bandit
+from letterpress.lake.quarantine import read_quarantine
+from letterpress.orchestration.import_logs import import_logs
+from letterpress.settings import Home, Settings
+
+
+@pytest.fixture
+def platform(home: Home) -> Settings:
+    return Settings(home=home.root)
+
+
+def cli(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
+) -> tuple[int, Any]:
+    monkeypatch.setenv("LETTERPRESS_HOME", str(home.root))
+    monkeypatch.setattr("sys.argv", ["letterpress", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    code = ended.value.code
+    assert isinstance(code, int)
+    text = capsys.readouterr().out
+    return code, json.loads(text) if text else None
+
+
+def test_a_native_log_is_reported_under_the_name_that_was_given(
+    home: Home, golden: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = str(golden / "native_log.jsonl")
+    code, result = cli(home, monkeypatch, capsys, "import", "--format", "letterpress", log, "--json")
+    assert code == 0
+    (file,) = result["files"]
+    assert file["path"] == log
+    assert file["read"] == file["raw"] == 365
+    assert len(result["ranges"]) > 0
+    code, result = cli(home, monkeypatch, capsys, "ingest", "--json")
+    assert (code, result["files"]) == (0, [])
+
+
+def test_land_only_leaves_the_log_for_the_next_ingest(platform: Settings, golden: Path) -> None:
+    landed = import_logs(platform, "letterpress", [str(golden / "native_log.jsonl")], land_only=True)[
+        "landed"
+    ]
+    assert [Path(path).exists() for path in landed] == [True]
+    assert not platform.paths.raw.exists()
+
+
+def test_two_logs_of_one_name_do_not_overwrite_each_other(
+    platform: Settings, golden: Path, tmp_path: Path
+) -> None:
+    lines = (golden / "native_log.jsonl").read_bytes().splitlines(keepends=True)
+    paths = []
+    for name, part in (("a", lines[:100]), ("b", lines[100:])):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "log.jsonl").write_bytes(b"".join(part))
+        paths.append(str(tmp_path / name / "log.jsonl"))
+    result = import_logs(platform, "letterpress", paths)
+    assert (result["raw"], result["duplicate"]) == (len(lines), 0)
+    assert sorted(file["path"] for file in result["files"]) == paths
+
+
+def test_bad_rows_of_a_csv_go_to_quarantine_as_they_were(
+    platform: Settings, golden: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(golden / "bandit", tmp_path / "bandit")
+    path = folder / "random" / "all" / "all.csv"
+    path.write_text(path.read_text() + "9,2019-11-26 00:00:00+00:00,1,1,7,0.1,aa,bb\n")
+    result = import_logs(platform, "open-bandit", [str(folder)])
+    assert (result["read"], result["raw"], result["quarantined"]) == (15, 14, 1)
+    (line,) = read_quarantine(platform.paths)
+    assert (line.code, line.field) == ("bad_row", "click")
+    assert line.raw == "9,2019-11-26 00:00:00+00:00,1,1,7,0.1,aa,bb"
+
+
+def test_a_csv_with_missing_columns_is_wrong_usage_and_lands_nothing(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "log.csv").write_text("timestamp,item_id,click\n")
+    code, result = cli(
+        home, monkeypatch, capsys, "import", "--format", "open-bandit", str(tmp_path / "log.csv"), "--json"
+    )
+    assert code == 2
+    assert "position, propensity_score" in result["detail"]
+    assert not home.landing.exists()
+
+
+@pytest.mark.parametrize("log_format", ["metarank", "ab-test", "xml"])
+def test_a_format_that_is_not_read_yet_is_refused_with_those_that_are(
+    platform: Settings, log_format: str
+) -> None:
+    with pytest.raises(UsageError, match="letterpress, open-bandit"):
+        import_logs(platform, log_format, ["somewhere"])
+
+
+def test_an_unknown_scenario_is_wrong_usage(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("simulate", "--out", str(tmp_path / "sim"), "--scenario", "storm", "--json")
+    code, result = cli(home, monkeypatch, capsys, *arguments)
+    assert code == 2
+    assert "steady, corrupt, late" in result["detail"]
+
+
+def test_without_a_registry_the_download_ends_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "empty"))
+    with pytest.raises(BrokenError, match="name a folder"):
+        fetch_open_bandit(tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+@pytest.mark.reference_data
+def test_the_real_open_bandit_logs_import_to_the_last_row(platform: Settings, reference_data: Path) -> None:
+    folder = str(reference_data / "open_bandit" / "bts" / "men")
+    import_logs(platform, "open-bandit", [str(reference_data / "open_bandit" / "random" / "men")])
+    result = import_logs(platform, "open-bandit", [folder])
+    assert result["read"] == result["raw"] + result["duplicate"]
+    assert result["duplicate"] == 34, "the items, which the other policy shows too"
+    again = import_logs(platform, "open-bandit", [folder])
+    assert again["raw"] == 0

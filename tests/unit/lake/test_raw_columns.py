@@ -1,0 +1,97 @@
+"""Typed events as Arrow tables and back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from letterpress.events.codec import decode_line
+from letterpress.events.types import EVENT_NAMES, Event
+from letterpress.lake.raw_columns import events_to_table
+from letterpress.lake.raw_schema import RAW_SCHEMAS
+
+ARRIVED = datetime(2026, 1, 6, tzinfo=UTC)
+ENVELOPE = {
+    "event_id": "e1",
+    "tenant": "fern",
+    "recommender": "image_enhancement",
+    "occurred_at": "2026-01-05T03:04:05.123456Z",
+}
+CAMPAIGN = {
+    "campaign_id": "c1",
+    "industry": "food",
+    "mobile_share": 0.25,
+    "send_at": "2026-01-05T12:00:00Z",
+    "labels": {"b": "2", "a": "1"},
+}
+ITEMS = [
+    {"item_id": "i1", "position": 1, "score": 0.5, "propensity": 0.25, "features": [1.0, None]},
+    {"item_id": "i2", "position": 2},
+]
+EXTRA: dict[str, dict[str, Any]] = {
+    "item": {"item_id": "i1", "kind": "product", "attributes": {"z": 1.5, "a": -2.0}, "labels": {"k": "v"}},
+    "campaign": {"campaign": CAMPAIGN},
+    "slate": {
+        "slate_id": "s1",
+        "campaign": CAMPAIGN,
+        "slot": "hero",
+        "policy": "greedy",
+        "items": ITEMS,
+        "seed": 3,
+    },
+    "interaction": {"slate_id": "s1", "item_id": "i1", "action": "chosen"},
+    "outcome": {"slate_id": "s1", "item_id": "i1", "kind": "clicked", "count": 7},
+}
+
+
+def make(name: str) -> Any:
+    return decode_line(msgspec.json.encode({"type": name, **ENVELOPE, **EXTRA[name]}))
+
+
+@pytest.mark.parametrize("name", EVENT_NAMES)
+def test_a_table_has_the_raw_schema_even_when_it_is_empty(name: str) -> None:
+    assert events_to_table(name, [make(name)], ARRIVED).schema.equals(RAW_SCHEMAS[name])
+    assert events_to_table(name, [], ARRIVED).schema.equals(RAW_SCHEMAS[name])
+
+
+@pytest.mark.parametrize("name", EVENT_NAMES)
+def test_the_envelope_is_kept_to_the_microsecond(name: str) -> None:
+    (row,) = events_to_table(name, [make(name)], ARRIVED).to_pylist()
+    assert row["occurred_at"] == datetime(2026, 1, 5, 3, 4, 5, 123456, tzinfo=UTC)
+    assert row["received_at"] == ARRIVED
+    assert (row["event_id"], row["tenant"], row["version"]) == ("e1", "fern", 1)
+
+
+def test_nested_parts_are_kept_and_maps_are_sorted() -> None:
+    (row,) = events_to_table("slate", [make("slate")], ARRIVED).to_pylist()
+    assert row["campaign"]["labels"] == [("a", "1"), ("b", "2")]
+    assert row["campaign"]["send_at"] == datetime(2026, 1, 5, 12, tzinfo=UTC)
+    assert row["campaign"]["goal"] is None
+    assert row["items"][0] == {**ITEMS[0]}
+    assert row["items"][1] == {
+        "item_id": "i2",
+        "position": 2,
+        "score": None,
+        "propensity": None,
+        "features": None,
+    }
+    (item,) = events_to_table("item", [make("item")], ARRIVED).to_pylist()
+    assert item["attributes"] == [("a", -2.0), ("z", 1.5)]
+
+
+def test_an_event_of_its_own_arrival_keeps_it() -> None:
+    event = make("outcome")
+    event.received_at = datetime(2026, 1, 5, 4, tzinfo=UTC)
+    (row,) = events_to_table("outcome", [event], ARRIVED).to_pylist()
+    assert row["received_at"] == event.received_at
+
+
+def test_every_field_of_every_event_type_has_a_column(golden: Path) -> None:
+    for line in (golden / "native_log.jsonl").read_bytes().splitlines():
+        event: Event = decode_line(line)
+        name = str(event.__struct_config__.tag)
+        assert set(event.__struct_fields__) - {"recommender"} == set(RAW_SCHEMAS[name].names)
