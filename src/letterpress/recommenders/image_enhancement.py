@@ -60,7 +60,7 @@ IMAGE_ENHANCEMENT = Recommender(
     item_vocabularies=(("enhancement", ENHANCEMENTS),),
     evidence_entities=("item", "item_segment", "enhancement_industry"),
     evidence_rates=(
-        EvidenceRate("choose", "chosen", "shown", prior=0.125, weight=20.0),
+        EvidenceRate("choose", "chosen", "shown", prior=0.3, weight=20.0),
         EvidenceRate("click", "clicked", "delivered", prior=0.015, weight=2000.0),
         EvidenceRate("conversion", "converted", "delivered", prior=0.0005, weight=5000.0),
         EvidenceRate("unsubscribe", "unsubscribed", "delivered", prior=0.001, weight=5000.0),

@@ -137,10 +137,10 @@ def test_rates_are_pulled_towards_their_prior(rows: Any) -> None:
     row.counts["item"] = [80, 30, 0, 0, 0, 0]
     found = compute_features(IMAGES, rows.as_request(IMAGES, [row]))[0]
     by_name = dict(zip(feature_names(IMAGES), found.tolist(), strict=True))
-    assert by_name["item_choose_rate"] == pytest.approx((30 + 0.125 * 20) / (80 + 20))
+    assert by_name["item_choose_rate"] == pytest.approx((30 + 0.3 * 20) / (80 + 20))
     assert by_name["item_click_rate"] == pytest.approx(0.015)
     assert by_name["item_shown"] == 80
-    assert by_name["item_choose_lift"] == pytest.approx(0.325 / 0.125)
+    assert by_name["item_choose_lift"] == pytest.approx(0.36 / 0.3)
     assert by_name["segment_choose_lift"] == pytest.approx(1.0)
 
 

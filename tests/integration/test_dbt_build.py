@@ -1,0 +1,325 @@
+"""The dbt project on real DuckDB: labels, known-at counts, and increments that equal a full refresh."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pytest
+
+from letterpress.errors import BrokenError, GateFailedError, NotEnoughDataError, UsageError
+from letterpress.events.types import (
+    AnyEvent,
+    CampaignContext,
+    Interaction,
+    Item,
+    Outcome,
+    OutcomeKind,
+    ShownItem,
+    Slate,
+)
+from letterpress.features import entity_keys
+from letterpress.lake.partitions import HourRange, coalesce_hours
+from letterpress.lake.raw_schema import partition_path
+from letterpress.lake.snapshots import COUNT_NAMES, ENTITIES, Snapshot
+from letterpress.lake.warehouse import connect_warehouse
+from letterpress.orchestration.build_features import (
+    build_features,
+    dbt_variables,
+    run_dbt,
+    write_manifest,
+)
+from letterpress.orchestration.publish_features import publish_features
+from letterpress.settings import Settings
+
+WriteRaw = Callable[[Path, Iterable[AnyEvent]], None]
+HOUR = timedelta(hours=1)
+MARTS = (
+    "fct_slate_items",
+    "dim_items",
+    "ftr_item_hours",
+    "ftr_item_segment_hours",
+    "ftr_enhancement_industry_hours",
+    "training_examples",
+)
+TARGETS = ("chosen", "delivered", "clicked", "converted", "unsubscribed")
+KINDS: tuple[tuple[OutcomeKind, int], ...] = (("delivered", 900), ("clicked", 20), ("unsubscribed", 2))
+ENHANCEMENTS = ("original", "warm", "cool", "sharpen", "brighten")
+
+
+class World:
+    """A small seeded log: late arrivals, slates told twice, items described anew, single slots."""
+
+    def __init__(self, start: datetime, seed: int) -> None:
+        self.start = start
+        self.rng = random.Random(seed)
+        self.events: list[AnyEvent] = []
+        self._number = 0
+
+    def _common(self, tenant: str, hours: float, late_hours: float = 0.0) -> dict[str, Any]:
+        self._number += 1
+        occurred = self.start + timedelta(microseconds=round(hours * 3_600e6))
+        return {
+            "event_id": f"e{self._number}",
+            "tenant": tenant,
+            "recommender": "image_enhancement",
+            "occurred_at": occurred,
+            "received_at": occurred + timedelta(microseconds=round(late_hours * 3_600e6)),
+        }
+
+    def describe_items(self, tenant: str, hours: float) -> None:
+        for enhancement in ENHANCEMENTS:
+            self.events.append(
+                Item(
+                    **self._common(tenant, hours, self.rng.choice((0.0, 0.0, 5.0))),
+                    item_id=f"picture-{enhancement}",
+                    kind="picture_variant",
+                    attributes={"brightness": self.rng.random()},
+                    labels={"enhancement": enhancement},
+                )
+            )
+
+    def show_slate(self, tenant: str, hours: float) -> None:
+        rng = self.rng
+        common = self._common(tenant, hours, rng.choice((0.0, 0.0, 0.2, 3.0)))
+        names = rng.sample(ENHANCEMENTS, 3)
+        slate = Slate(
+            **common,
+            slate_id=f"s{self._number}",
+            campaign=CampaignContext(
+                campaign_id="c",
+                industry=rng.choice(("food", "travel", None)),
+                segment=rng.choice(("new", "loyal", None)),
+            ),
+            slot="hero",
+            policy="uniform",
+            items=[
+                ShownItem(item_id=f"picture-{name}", position=place, propensity=0.2)
+                for place, name in enumerate(names, start=1)
+            ],
+        )
+        self.events.append(slate)
+        if rng.random() < 0.15:
+            later = common["occurred_at"] + HOUR
+            self.events.append(
+                msgspec.structs.replace(
+                    slate, event_id=slate.event_id + "-again", occurred_at=later, received_at=later
+                )
+            )
+        self._react(slate, hours)
+
+    def _react(self, slate: Slate, hours: float) -> None:
+        rng = self.rng
+        for place in slate.items:
+            about: dict[str, Any] = {"slate_id": slate.slate_id, "item_id": place.item_id}
+            if rng.random() < 0.4:
+                common = self._common(slate.tenant, hours + rng.random(), rng.choice((0.0, 4.0)))
+                self.events.append(Interaction(**common, **about, action="chosen"))
+            for kind, most in KINDS:
+                common = self._common(slate.tenant, hours + 12 * rng.random(), rng.choice((0.0, 9.0)))
+                self.events.append(Outcome(**common, **about, kind=kind, count=rng.randrange(most)))
+
+
+def make_log(start: datetime, seed: int = 3) -> list[AnyEvent]:
+    world = World(start, seed)
+    for tenant in ("t1", "t2"):
+        for hours in (0.0, 20.0):
+            world.describe_items(tenant, hours)
+        for _ in range(25):
+            world.show_slate(tenant, 36 * world.rng.random())
+    return world.events
+
+
+@pytest.fixture(scope="module")
+def log(start: datetime) -> list[AnyEvent]:
+    return make_log(start)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, log: list[AnyEvent], write_raw: WriteRaw) -> Settings:
+    """A home in which the whole log was built at once."""
+    settings = Settings(home=tmp_path_factory.mktemp("built"))
+    write_raw(settings.paths.raw, log)
+    result = build_features(settings)
+    assert result["models"] == 16
+    assert result["tests"] > 20
+    return settings
+
+
+def run_models(settings: Settings, range_text: str | None = None) -> None:
+    changed = HourRange.parse(range_text) if range_text else None
+    run_dbt(settings, ["run", "--vars", msgspec.json.encode(dbt_variables(changed)).decode()])
+
+
+def read_table(settings: Settings, query: str) -> pa.Table:
+    with connect_warehouse(settings.paths, read_only=True, threads=2) as connection:
+        return connection.sql(query).to_arrow_table()
+
+
+def read_marts(settings: Settings) -> dict[str, pa.Table]:
+    return {mart: read_table(settings, f"from {mart} order by all") for mart in MARTS}
+
+
+def mark_all_rows(settings: Settings) -> None:
+    """Leave a trace in every row, which a row that is written again loses."""
+    with connect_warehouse(settings.paths, read_only=False, threads=2) as connection:
+        connection.execute("update fct_slate_items set model = 'marked'").fetchall()
+
+
+def slate_hours(settings: Settings, condition: str) -> set[str]:
+    found = read_table(settings, f"select distinct hour from fct_slate_items where {condition}")  # noqa: S608
+    return set(found["hour"].to_pylist())
+
+
+def slate_keys(table: pa.Table) -> list[tuple[str, str]]:
+    return list(zip(table["tenant"].to_pylist(), table["slate_id"].to_pylist(), strict=True))
+
+
+def arrival(event: AnyEvent) -> datetime:
+    return event.received_at or event.occurred_at
+
+
+def hour_of(event: AnyEvent) -> datetime:
+    return event.occurred_at.replace(minute=0, second=0, microsecond=0)
+
+
+def test_increments_in_any_order_equal_a_full_refresh(
+    built: Settings, log: list[AnyEvent], write_raw: WriteRaw, tmp_path: Path
+) -> None:
+    """Some hours are even built twice."""
+    settings = Settings(home=tmp_path)
+    hours = sorted({hour_of(event) for event in log})
+    parts = (hours[30:], hours[:14], hours[10:34])
+    present: set[datetime] = set()
+    for part in parts:
+        present |= set(part)
+        write_raw(settings.paths.raw, [event for event in log if hour_of(event) in present])
+        for changed in coalesce_hours(part, max_ranges=1):
+            run_models(settings, changed.key)
+    assert read_marts(settings) == read_marts(built)
+
+
+def test_a_late_event_rewrites_the_hour_of_its_slate_only(
+    built: Settings, log: list[AnyEvent], write_raw: WriteRaw, tmp_path: Path
+) -> None:
+    settings = Settings(home=tmp_path)
+    shutil.copytree(built.home, tmp_path, dirs_exist_ok=True)
+    slate = min((event for event in log if isinstance(event, Slate)), key=lambda event: event.occurred_at)
+    at = max(event.occurred_at for event in log) + 30 * HOUR
+    late = Outcome(
+        event_id="late",
+        tenant=slate.tenant,
+        recommender=slate.recommender,
+        occurred_at=at,
+        slate_id=slate.slate_id,
+        item_id=slate.items[0].item_id,
+        kind="converted",
+        count=5,
+    )
+    mark_all_rows(settings)
+    write_raw(settings.paths.raw, [late])
+    result = build_features(settings, HourRange(hour_of(late), hour_of(late) + HOUR).key)
+    assert result["range"] == HourRange(hour_of(late), hour_of(late) + HOUR).key
+    assert slate_hours(settings, "model is null") == {hour_of(slate).strftime("%Y-%m-%dT%H")}
+    assert len(slate_hours(settings, "model = 'marked'")) > 10
+    converted = read_table(settings, "select sum(converted) as n from training_examples").to_pylist()
+    assert converted == [{"n": 5}]
+
+
+@pytest.fixture(scope="module")
+def cut(
+    tmp_path_factory: pytest.TempPathFactory, log: list[AnyEvent], write_raw: WriteRaw
+) -> tuple[Settings, datetime]:
+    """A home that was built from what had arrived before an hour in which slates are shown, and that hour."""
+    slates = sorted(hour_of(event) for event in log if isinstance(event, Slate))
+    hour = slates[2 * len(slates) // 3]
+    settings = Settings(home=tmp_path_factory.mktemp("cut"))
+    write_raw(settings.paths.raw, [event for event in log if arrival(event) < hour])
+    run_models(settings)
+    return settings, hour
+
+
+def test_what_arrives_later_never_changes_what_was_known(
+    built: Settings, cut: tuple[Settings, datetime]
+) -> None:
+    """Rows of the log as it stood at a moment are those of the whole log, whatever times its events carry."""
+    known = f"select * exclude ({', '.join(TARGETS)}) from training_examples order by all"  # noqa: S608
+    then, now = read_table(cut[0], known), read_table(built, known)
+    keys = [slate_keys(table) for table in (then, now)]
+    was_there = pa.array([key in set(keys[0]) for key in keys[1]])
+    assert 20 < then.num_rows < now.num_rows
+    assert then == now.filter(was_there)
+
+
+def test_a_snapshot_serves_the_counts_that_training_says_were_known(
+    built: Settings, cut: tuple[Settings, datetime]
+) -> None:
+    """What a request in this hour gets from the newest snapshot is what its row is trained on later."""
+    settings, hour = cut
+    publish_features(settings)
+    snapshot = Snapshot.open(settings.paths)
+    rows = read_table(built, f"from training_examples where hour = '{hour:%Y-%m-%dT%H}'").to_pylist()
+    assert len(rows) >= 3
+    for row in rows:
+        labels = [dict(row["item_labels"] or ())]
+        campaign = CampaignContext(campaign_id="c", segment=row["segment"], industry=row["industry"])
+        for entity in ENTITIES:
+            keys = entity_keys(entity, row["tenant"], campaign, [row["item_id"]], labels)
+            served = snapshot.counts("image_enhancement", entity, keys)[0].tolist()
+            assert served == [row[f"{entity}_{name}"] for name in COUNT_NAMES]
+    assert sum(row["item_delivered"] for row in rows) > 0
+
+
+def test_a_build_that_fails_leaves_the_rows_as_they_were(built: Settings, tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    shutil.copytree(built.home, tmp_path, dirs_exist_ok=True)
+    before = read_marts(settings)
+    hours = read_table(settings, "select distinct hour from fct_slate_items order by hour").to_pylist()
+    victim = partition_path(settings.paths.raw, "image_enhancement", hours[3]["hour"], "outcome")
+    whole = victim.read_bytes()
+    victim.write_bytes(whole[:200] + bytes(len(whole) - 400) + whole[-200:])
+    with pytest.raises(BrokenError, match="fct_slate_items"):
+        run_models(settings, f"{hours[0]['hour']}--{hours[-1]['hour']}")
+    assert read_marts(settings) == before
+
+
+def test_a_broken_rule_is_named_and_refused(start: datetime, write_raw: WriteRaw, tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    world = World(start, seed=1)
+    world.show_slate("t", 1.0)
+    slate = next(event for event in world.events if isinstance(event, Slate))
+    slate.items[0].position = 0
+    write_raw(settings.paths.raw, world.events)
+    with pytest.raises(GateFailedError, match="position"):
+        build_features(settings)
+
+
+def test_rules_hold_on_fixed_rows(built: Settings) -> None:
+    results = run_dbt(built, ["test", "--select", "test_type:unit"])
+    assert len(results) >= 3
+    assert {each["status"] for each in results} == {"pass"}
+
+
+def test_an_empty_raw_is_told_how_to_begin(tmp_path: Path) -> None:
+    with pytest.raises(NotEnoughDataError, match="letterpress ingest"):
+        build_features(Settings(home=tmp_path))
+
+
+def test_a_range_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="yesterday"):
+        build_features(Settings(home=tmp_path), "yesterday")
+
+
+def test_the_manifest_lists_every_mart_and_nothing_is_written_into_the_checkout(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    project = settings.project / "dbt"
+    before = sorted(project.rglob("*"))
+    manifest = msgspec.json.decode(write_manifest(settings).read_bytes())
+    assert {f"model.letterpress.{mart}" for mart in MARTS} <= manifest["nodes"].keys()
+    assert sorted(project.rglob("*")) == before
