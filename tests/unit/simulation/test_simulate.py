@@ -1,0 +1,180 @@
+"""The simulated log: the same seed, the same bytes; every line an event; truth beside it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from letterpress.errors import UsageError
+from letterpress.events.codec import MalformedEventError, decode_line
+from letterpress.events.types import AnyEvent, Interaction, Item, Outcome, Slate
+from letterpress.simulation.damage import DAMAGES
+from letterpress.simulation.simulate import LATE_HOURS, Plan, Summary, simulate
+
+START = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+def plan(**changes: Any) -> Plan:
+    return Plan(**{"days": 3, "slates": 240, "seed": 3, "scenario": "steady", "start": START, **changes})
+
+
+def read_lines(summary: Summary) -> list[bytes]:
+    return [line for path in summary.files for line in gzip.decompress(path.read_bytes()).splitlines()]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def steady(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Summary, list[AnyEvent]]:
+    out = tmp_path_factory.mktemp("steady")
+    summary = simulate(plan(), out)
+    return out, summary, [decode_line(line) for line in read_lines(summary)]
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(
+    steady: tuple[Path, Summary, list[AnyEvent]], tmp_path: Path
+) -> None:
+    simulate(plan(), tmp_path / "same")
+    simulate(plan(seed=4, days=1), tmp_path / "other")
+    assert contents(tmp_path / "same") == contents(steady[0])
+    assert contents(tmp_path / "other") != contents(steady[0])
+
+
+def test_every_line_is_counted_and_no_id_is_used_twice(steady: tuple[Path, Summary, list[AnyEvent]]) -> None:
+    _, summary, events = steady
+    assert Counter(event.__struct_config__.tag for event in events) == summary.events
+    assert summary.events["slate"] > 230
+    assert len({event.event_id for event in events}) == len(events)
+
+
+def test_a_file_a_day_in_the_order_of_arrival_and_nothing_from_the_future(
+    steady: tuple[Path, Summary, list[AnyEvent]],
+) -> None:
+    _, summary, _ = steady
+    assert [path.name for path in summary.files] == [f"events-2026-01-0{day}.jsonl.gz" for day in (5, 6, 7)]
+    for day, path in enumerate(summary.files):
+        received = [decode_line(line).received_at for line in gzip.decompress(path.read_bytes()).splitlines()]
+        times = [moment for moment in received if moment is not None]
+        assert len(times) == len(received)
+        assert times == sorted(times)
+        assert START + timedelta(days=day) <= times[0]
+        assert times[-1] < START + timedelta(days=day + 1)
+
+
+def test_slates_are_uniform_and_come_after_their_items(steady: tuple[Path, Summary, list[AnyEvent]]) -> None:
+    _, _, events = steady
+    items = {event.item_id: event for event in events if isinstance(event, Item)}
+    for slate in (event for event in events if isinstance(event, Slate)):
+        assert [shown.position for shown in slate.items] == list(range(1, 9))
+        assert {shown.propensity for shown in slate.items} == {1 / 24}
+        assert slate.policy == "uniform"
+        assert {items[shown.item_id].tenant for shown in slate.items} == {slate.tenant}
+        assert len({items[shown.item_id].source_id for shown in slate.items}) == 1
+        assert all(items[shown.item_id].occurred_at <= slate.occurred_at for shown in slate.items)
+
+
+def test_only_what_was_chosen_is_sent_and_no_more_click_than_open_than_were_delivered(
+    steady: tuple[Path, Summary, list[AnyEvent]],
+) -> None:
+    _, _, events = steady
+    chosen = {(e.slate_id, e.item_id) for e in events if isinstance(e, Interaction) and e.action == "chosen"}
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    for event in events:
+        if isinstance(event, Outcome):
+            counts.setdefault((event.slate_id, event.item_id), Counter())[event.kind] += event.count
+    assert set(counts) <= chosen
+    for each in counts.values():
+        assert each["clicked"] <= each["opened"] <= each["delivered"]
+
+
+def test_higher_positions_are_chosen_more(tmp_path: Path) -> None:
+    summary = simulate(plan(slates=1500), tmp_path)
+    events = [decode_line(line) for line in read_lines(summary)]
+    place = {
+        (event.slate_id, shown.item_id): shown.position
+        for event in events
+        if isinstance(event, Slate)
+        for shown in event.items
+    }
+    chosen = Counter(
+        place[event.slate_id, event.item_id]
+        for event in events
+        if isinstance(event, Interaction) and event.action == "chosen"
+    )
+    assert chosen[1] > 1.2 * chosen[3] > 1.2 * chosen[8]
+
+
+def test_corrupt_adds_damaged_lines_and_leaves_the_good_ones(tmp_path: Path) -> None:
+    damaged = simulate(plan(slates=1500, scenario="corrupt"), tmp_path / "corrupt")
+    whole = simulate(plan(slates=1500), tmp_path / "steady")
+    codes: Counter[str] = Counter()
+    good = []
+    for line in read_lines(damaged):
+        try:
+            decode_line(line)
+        except MalformedEventError as error:
+            codes[error.code] += 1
+        else:
+            good.append(line)
+    assert good == read_lines(whole)
+    assert codes == damaged.damaged
+    assert set(codes) == {code for _, code, _ in DAMAGES}
+    assert len(DAMAGES) >= 12
+
+
+def test_late_withholds_the_events_of_some_hours_for_a_day(tmp_path: Path) -> None:
+    late = simulate(plan(scenario="late"), tmp_path / "late")
+    steady = simulate(plan(), tmp_path / "steady")
+    held_back = [path for path in late.files if path.name.startswith("late-")]
+    assert [path.name for path in held_back] == ["late-2026-01-06.jsonl.gz", "late-2026-01-07.jsonl.gz"]
+    for path in held_back:
+        for line in gzip.decompress(path.read_bytes()).splitlines():
+            event = decode_line(line)
+            assert isinstance(event, (Interaction, Outcome))
+            assert event.received_at is not None
+            assert event.received_at - event.occurred_at > timedelta(days=1)
+            assert (event.occurred_at - START) // timedelta(hours=1) in LATE_HOURS
+    assert {decode_line(line).event_id for line in read_lines(late)} == {
+        decode_line(line).event_id for line in read_lines(steady)
+    }
+
+
+def test_the_truth_lies_beside_the_log_and_explains_the_clicks(tmp_path: Path) -> None:
+    summary = simulate(plan(), tmp_path)
+    truth = json.loads((tmp_path / "truth" / "truth.json").read_text())
+    assert truth["events"] == dict(sorted(summary.events.items()))
+    assert truth["examination"][0] == 1.0
+    assert truth["propensity"] == 1 / 24
+    effects = pq.read_table(tmp_path / "truth" / "items.parquet").to_pylist()
+    assert len({row["item_id"] for row in effects}) == summary.events["item"] == len(effects)
+    assert all(abs(row["chance"]) < 0.3 for row in effects)
+
+
+def test_another_start_hour_moves_everything(tmp_path: Path) -> None:
+    summary = simulate(plan(start=START + timedelta(hours=7)), tmp_path)
+    first = decode_line(read_lines(summary)[0])
+    assert first.occurred_at == START + timedelta(hours=7)
+
+
+def test_an_unknown_scenario_is_refused_with_those_that_exist() -> None:
+    with pytest.raises(UsageError, match="steady, corrupt, late"):
+        plan(scenario="storm")
+
+
+@pytest.mark.parametrize("changes", [{"days": 0}, {"slates": 0}, {"start": START + timedelta(minutes=5)}])
+def test_a_plan_that_makes_no_sense_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        plan(**changes)
