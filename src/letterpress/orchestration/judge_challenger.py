@@ -126,10 +126,17 @@ def _by_snips(
         value_of_greedy(bundle, split.train, split.test, declared.slate_size, seed=settings.seed)
         for bundle in (standing, challenger)
     ]
-    return judge_by_snips(
+    clicks = sum(int((part.clicks > 0).sum()) for part in split)
+    rows = sum(part.rows for part in split)
+    verdict = judge_by_snips(
         champion=values[0],
         challenger=values[1],
         min_relative_gain=declared.gates.min_relative_gain,
         min_effective_sample_size=declared.gates.min_effective_sample_size,
         min_matched_clicks=declared.gates.min_matched_clicks,
+    )
+    return replace(
+        verdict,
+        reason=f"{verdict.reason} The whole log has {clicks} clicks in {rows} slots.",
+        numbers=verdict.numbers | {"log_clicks": clicks, "log_rows": rows},
     )

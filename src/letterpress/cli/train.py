@@ -1,0 +1,30 @@
+"""`letterpress train`: a snapshot to a registered challenger."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from letterpress.cli.output import JsonOption, print_result
+
+
+def command(
+    recommender: Annotated[str, typer.Option(help="Name of the recommender.")],
+    snapshot: Annotated[
+        str | None, typer.Option(help="Snapshot to train on; the current one if left out.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a challenger and register it; the same snapshot gives the same version."""
+    from letterpress.orchestration.train_challenger import train_challenger
+    from letterpress.settings import read_settings
+
+    trained = train_challenger(read_settings(), recommender, snapshot)
+    print_result(trained, as_json=as_json, text=_describe(trained))
+
+
+def _describe(trained: dict[str, Any]) -> str:
+    strongest = ", ".join(f"{name} {share:.0%}" for name, share in list(trained["importance"].items())[:5])
+    slates = ", ".join(f"{trained[part]['slates']} to {part}" for part in ("train", "valid", "test"))
+    return f"{trained['model']}: {trained['trees']} trees on {slates} (slates); by gain: {strongest}"

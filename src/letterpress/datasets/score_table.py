@@ -1,0 +1,72 @@
+"""Features of a table that somebody hands in: named after the features, or after training examples."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from letterpress.errors import UsageError
+from letterpress.features import columns_for_batch, compute_features, feature_names
+from letterpress.features.columns import COUNT_NAMES
+from letterpress.recommenders import Recommender
+
+_TEXT_MAP, _NUMBER_MAP = pa.map_(pa.string(), pa.string()), pa.map_(pa.string(), pa.float64())
+_INSTANT = pa.timestamp("us", tz="UTC")
+
+
+def features_of_table(table: pa.Table, recommender: Recommender) -> NDArray[np.float32]:
+    """Features `(n, n_features)` of the rows of `table`.
+
+    A table that has a column for every feature is taken as it is. Otherwise it may have the columns of
+    `training_examples`; attributes and item labels may also be plain columns (as in a CSV), and a column
+    that is absent counts as missing, or as zero for counts.
+
+    Raises:
+        UsageError: no column is one that features are computed from, or one has the wrong type.
+    """
+    names = feature_names(recommender)
+    try:
+        if set(names) <= set(table.column_names):
+            columns = [table[name].cast(pa.float32()).to_numpy() for name in names]
+            return np.stack(columns, axis=1)
+        return compute_features(recommender, columns_for_batch(recommender, _completed(table, recommender)))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise UsageError(
+            f"expected columns of the types of training examples, found: {error}. Correct the file."
+        ) from error
+
+
+def _completed(table: pa.Table, recommender: Recommender) -> pa.Table:
+    """The table with every column that features of `recommender` are computed from."""
+    labels = [label for label, _ in recommender.vocabularies]
+    item_labels = [label for label, _ in recommender.item_vocabularies]
+    counts = [f"{entity}_{count}" for entity in recommender.evidence_entities for count in COUNT_NAMES]
+    known = {*labels, *item_labels, *counts, *recommender.attributes, "attributes", "mobile_share"}
+    if not known & set(table.column_names):
+        raise UsageError(
+            f"expected columns that {recommender.name} is ranked by, such as {', '.join(sorted(known)[:6])}; "
+            f"found only {', '.join(table.column_names) or 'none'}."
+        )
+    table = _with_map(table, "attributes", recommender.attributes, _NUMBER_MAP)
+    table = _with_map(table, "item_labels", tuple(item_labels), _TEXT_MAP)
+    table = _with_map(table, "context_labels", tuple(labels), _TEXT_MAP)
+    wanted = dict.fromkeys(labels, pa.string()) | dict.fromkeys(counts, pa.int64())
+    wanted |= {"mobile_share": pa.float64(), "send_at": _INSTANT, "shown_at": _INSTANT}
+    for name, kind in wanted.items():
+        if name not in table.column_names:
+            table = table.append_column(name, pa.nulls(table.num_rows, kind))
+    return table
+
+
+def _with_map(table: pa.Table, name: str, keys: tuple[str, ...], kind: pa.DataType) -> pa.Table:
+    """The table with the map column `name`, made of the plain columns `keys` where it is absent."""
+    if name in table.column_names:
+        return table
+    present = [key for key in keys if key in table.column_names]
+    columns = [table[key].cast(kind.item_type).to_pylist() for key in present]
+    rows = [
+        [(key, value) for key, value in zip(present, values, strict=True) if value is not None]
+        for values in zip(*columns, strict=True)
+    ]
+    return table.append_column(name, pa.array(rows if present else [[]] * table.num_rows, kind))

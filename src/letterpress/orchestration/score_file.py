@@ -1,0 +1,75 @@
+"""Scores the rows of a file with a released or named version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from letterpress.datasets.score_table import features_of_table
+from letterpress.errors import StorageError, UsageError
+from letterpress.features import schema_hash
+from letterpress.log import log_step
+from letterpress.recommenders import get_recommender
+from letterpress.registry.store import champion, model_version
+from letterpress.settings import Settings
+
+FORMATS = (".parquet", ".csv")
+
+
+def score_file(
+    settings: Settings, recommender: str, source: Path, target: Path, *, version: int | None = None
+) -> dict[str, Any]:
+    """Write `source` to `target` with a column `score`, by the champion or by `version`.
+
+    Raises:
+        UsageError: a file is neither Parquet nor CSV, cannot be read, or lacks every column of use.
+        StorageError: there is no such version, or no champion yet.
+    """
+    declared, home = get_recommender(recommender), settings.paths
+    for path in (source, target):
+        if path.suffix not in FORMATS:
+            raise UsageError(f"expected a name that ends with .parquet or .csv, found {path.name}.")
+    model = champion(home, recommender) if version is None else model_version(home, recommender, version)
+    if model is None:
+        raise StorageError(
+            f"expected a champion of {recommender}, found none; run `letterpress promote` first."
+        )
+    bundle = model.open_bundle()
+    bundle.require_schema(schema_hash(declared))
+    with log_step("score_file", model=model.name) as counts:
+        table = _read(source)
+        scores = bundle.scorer(threads=settings.threads).score(features_of_table(table, declared))
+        kept = table.drop_columns([name for name in ("score",) if name in table.column_names])
+        _write(kept.append_column("score", pa.array(scores)), target)
+        counts.update(rows_in=table.num_rows)
+    return {"model": model.name, "rows": table.num_rows, "output": str(target)}
+
+
+def _read(path: Path) -> pa.Table:
+    try:
+        if path.suffix == ".csv":
+            return pyarrow.csv.read_csv(path)
+        return pyarrow.parquet.read_table(path)
+    except FileNotFoundError as error:
+        raise UsageError(f"expected a file to score at {path}, found none; correct the path.") from error
+    except pa.ArrowInvalid as error:
+        raise UsageError(f"expected {path.suffix} in {path}, found: {error}.") from error
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.tmp")
+    if path.suffix == ".csv":
+        pyarrow.csv.write_csv(_without_maps(table), aside)
+    else:
+        pyarrow.parquet.write_table(table, aside)
+    aside.replace(path)
+
+
+def _without_maps(table: pa.Table) -> pa.Table:
+    """The table without nested columns, which a CSV cannot hold."""
+    return table.drop_columns([field.name for field in table.schema if pa.types.is_nested(field.type)])
