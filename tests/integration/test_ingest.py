@@ -287,22 +287,34 @@ def test_a_full_disk_loses_nothing(home: Home, clock: ManualClock, monkeypatch: 
     assert run(home, clock).total("raw") == 50
 
 
-def test_a_crash_right_after_the_commit_is_made_good_by_the_next_run(
-    home: Home, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left on device")])
+def test_a_failure_right_after_the_commit_is_made_good_by_the_next_run(
+    home: Home, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     land(home, "a.jsonl", b"\n".join(outcome(number, hour=number % 4) for number in range(50)) + b"\nbad")
 
-    def crash(_: Home) -> int:
-        raise KeyboardInterrupt
+    def fail(_: Home) -> int:
+        raise error
 
-    with monkeypatch.context() as killed:
-        _crash_at_second_call(killed, "letterpress.lake.ingest.finish_moves", crash)
-        with pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as failing:
+        _crash_at_second_call(failing, "letterpress.lake.ingest.finish_moves", fail)
+        with pytest.raises((KeyboardInterrupt, StorageError)):
             ingest(home, clock, threads=1)
     assert total_counts(home)["raw"] == 50
     assert run(home, clock).files == []
     assert len(outcomes(home)) == 50
     assert pending_ranges(home) == [HourRange(START, START + timedelta(hours=4))]
+
+
+def test_a_damaged_partition_is_named(home: Home, clock: ManualClock) -> None:
+    land(home, "a.jsonl", outcome(1))
+    run(home, clock)
+    path = home.raw / "recommender=image_enhancement/hour=2026-01-05T03/outcome.parquet"
+    path.write_bytes(path.read_bytes()[:-20])
+    land(home, "b.jsonl", outcome(2))
+    with pytest.raises(StorageError, match=r"hour=2026-01-05T03/outcome\.parquet"):
+        ingest(home, clock, threads=1)
+    assert [path.name for path in list_landing(home)] == ["b.jsonl"]
 
 
 def _crash_at_second_call(patch: pytest.MonkeyPatch, name: str, crash: Callable[[Home], int]) -> None:

@@ -7,7 +7,6 @@ renamed. Killed before the commit, nothing has changed; killed after it, the nex
 from __future__ import annotations
 
 import errno
-import shutil
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -82,7 +81,6 @@ def ingest(home: Home, clock: Clock, *, threads: int, wait_seconds: float = 30.0
                         partitions=len(batch.stage.moves()),
                     )
     except OSError as error:
-        shutil.rmtree(home.raw / ".staging", ignore_errors=True)
         raise _as_storage_error(error, home) from error
     return IngestReport(report.files, sorted(set(report.hours)))
 
@@ -131,6 +129,17 @@ class _Batch:
         return sum(int(getattr(entry.report, name)) for entry in self.entries)
 
     def run(self, paths: list[Path]) -> None:
+        """Stage, commit, move. What fails before the commit leaves nothing behind."""
+        try:
+            moves = self._stage_files(paths)
+        except OSError:
+            self.stage.discard()
+            raise
+        commit_batch(self.home, self.entries, self.stage.hours, moves, self.at)
+        finish_moves(self.home)
+
+    def _stage_files(self, paths: list[Path]) -> list[tuple[Path, Path]]:
+        """Stage everything that the files hold; returns the moves that will make it visible."""
         self._duplicates = np.zeros(len(paths), np.int64)
         read = [self._read(index, path) for index, path in enumerate(paths)]
         self._flush()
@@ -143,8 +152,7 @@ class _Batch:
                 )
             moves.append((file.path, archive_path(self.home, file.path, file.sha256)))
         sync_paths(source for source, _ in moves)
-        commit_batch(self.home, self.entries, self.stage.hours, moves, self.at)
-        finish_moves(self.home)
+        return moves
 
     def _read(self, index: int, path: Path) -> tuple[LogFile, int, QuarantineWriter]:
         file = LogFile(path)

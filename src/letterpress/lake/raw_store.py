@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from letterpress.errors import StorageError
 from letterpress.lake.partitions import format_hour
 from letterpress.lake.raw_schema import RAW_SCHEMAS, partition_path
 
@@ -46,6 +47,10 @@ class RawStage:
         """(recommender, hour) of every partition that changes."""
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
+
+    def discard(self) -> None:
+        """Throw away what is staged. Never after the commit: then the moves are owed."""
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def moves(self) -> list[tuple[Path, Path]]:
         """(staged file, its place in raw)."""
@@ -81,7 +86,7 @@ class RawStage:
         """Stage one partition; returns which of `rows` are new to it."""
         target = partition_path(self._raw, recommender, hour, event)
         existing = self._staged.get(target, target)
-        old = pq.ParquetFile(existing).read() if existing.exists() else None
+        old = _read(existing) if existing.exists() else None
         if old is not None:
             known = pc.is_in(_keys(rows), value_set=_keys(old)).to_numpy(zero_copy_only=False)
             fresh = fresh & ~known
@@ -136,6 +141,17 @@ def _first_of_each_key(
     fresh = np.empty(n_rows, bool)
     fresh[by_key] = first
     return fresh
+
+
+def _read(path: Path) -> pa.Table:
+    """Raises StorageError when the file is damaged."""
+    try:
+        return pq.ParquetFile(path).read()
+    except pa.ArrowInvalid as error:
+        raise StorageError(
+            f"expected a Parquet file at {path}, found it damaged ({error}). Restore it from a backup, or "
+            "move it away and import its logs again from landing/archive."
+        ) from error
 
 
 def _write(rows: pa.Table, path: Path) -> None:
