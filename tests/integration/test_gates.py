@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from letterpress.cli import main
 from letterpress.clock import ManualClock
 from letterpress.errors import GateFailedError, StorageError
 from letterpress.events.types import AnyEvent, CampaignContext, Interaction, Outcome, ShownItem, Slate
@@ -223,6 +226,26 @@ def test_a_refusal_names_gate_expectation_counts_and_page_and_is_kept(
     assert (settings.paths.site / "data-docs" / page).is_file()
     (kept,) = read_last_results(settings.paths)
     assert kept["failed_critical"][0]["expectation"] == "outcome_counts_are_not_negative"
+
+
+def test_the_command_ends_with_one_and_one_json_document_when_refused(
+    settings: Settings,
+    write_raw: WriteRaw,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_raw(settings.paths.raw, clean_log())
+    rewrite(settings.paths.raw, "interaction", put("tenant", None))
+    monkeypatch.setenv("LETTERPRESS_HOME", str(settings.home))
+    monkeypatch.setattr(sys, "argv", ["letterpress", "validate", "--gate", "raw_log", "--json"])
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert ended.value.code == 1
+    assert (
+        "raw_events.tenants_are_present found 1 of 80 rows" in json.loads(capsys.readouterr().out)["detail"]
+    )
 
 
 def test_a_damaged_raw_file_is_named_instead_of_being_skipped(

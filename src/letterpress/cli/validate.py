@@ -34,6 +34,6 @@ def _describe(result: dict[str, Any]) -> str:
     ]
     head = (
         f"{result['gate']} passed {result['subject']}: {result['expectations']} expectations, "
-        f"{len(warnings)} warnings, {result['seconds']:.1f} s"
+        f"{len(warnings)} warning{'' if len(warnings) == 1 else 's'}, {result['seconds']:.1f} s"
     )
     return "\n".join([head, *warnings, f"  {result['docs_url']}"])
