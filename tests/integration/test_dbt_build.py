@@ -131,7 +131,7 @@ def make_log(start: datetime, seed: int = 3) -> list[AnyEvent]:
     for tenant in ("t1", "t2"):
         for hours in (0.0, 20.0):
             world.describe_items(tenant, hours)
-        for _ in range(25):
+        for _ in range(60):
             world.show_slate(tenant, 36 * world.rng.random())
     return world.events
 
