@@ -146,7 +146,7 @@ def _build_here(folder: Path, tag: str) -> None:
     for stored in bentoml.bentos.list():
         if str(stored.tag) == tag:
             bentoml.bentos.delete(tag)
-    bentoml.bentos.build(
+    built = bentoml.bentos.build(
         service=declared["service"],
         name=name,
         version=version,
@@ -157,6 +157,9 @@ def _build_here(folder: Path, tag: str) -> None:
         models=[model_tag],
         build_ctx=str(folder),
     )
+    # BentoML adds itself once more and without a hash, which installers that check hashes refuse.
+    locked = declared["python"]["requirements_txt"]
+    shutil.copyfile(folder / locked, built.path_of("env/python/requirements.txt"))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from letterpress.clock import ManualClock
+from letterpress.errors import ModelRefusedError, NotEnoughDataError, StorageError, UsageError
+from letterpress.evaluation.verdict import Verdict
+from letterpress.lake.snapshots import Snapshot
+from letterpress.orchestration.bootstrap_champion import bootstrap_champion
+from letterpress.orchestration.build_features import build_features
+from letterpress.orchestration.ingest_landing import ingest_landing
+from letterpress.orchestration.judge_challenger import judge_challenger
+from letterpress.orchestration.publish_features import publish_features
+from letterpress.orchestration.release_challenger import release_challenger, roll_back
+from letterpress.orchestration.release_status import release_status
+from letterpress.orchestration.score_file import score_file
+from letterpress.orchestration.train_challenger import train_challenger
+from letterpress.registry.packaging import bento_store
+from letterpress.registry.publication import published
+from letterpress.registry.store import versions
+from letterpress.registry.verdicts import read_verdict, write_verdict
+from letterpress.settings import Settings
+from letterpress.simulation.simulate import Plan, simulate
+
+PICTURES = "image_enhancement"
+START = datetime(2026, 1, 5, tzinfo=UTC)
+CLOCK = ManualClock(datetime(2026, 1, 20, tzinfo=UTC))
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Nine simulated days, through raw and marts into a snapshot, with popularity as the champion."""
+    settings = Settings(home=tmp_path_factory.mktemp("built"))
+    simulate(Plan(9, 6000, 7, "steady", START), settings.paths.landing)
+    shutil.rmtree(settings.paths.landing / "truth")
+    ingest_landing(settings, CLOCK)
+    build_features(settings)
+    publish_features(settings, clock=CLOCK)
+    bootstrap_champion(settings, PICTURES, clock=CLOCK)
+    train_challenger(settings, PICTURES)
+    return settings
+
+
+@pytest.fixture
+def settings(built: Settings, tmp_path: Path) -> Settings:
+    """A copy of what was built, which a test may change."""
+    shutil.copytree(built.paths.root, tmp_path / "var", ignore=shutil.ignore_patterns("raw", "*.duckdb"))
+    return Settings(home=tmp_path / "var")
+
+
+def bless(settings: Settings, version: int, *, champion: str) -> None:
+    verdict = Verdict(promoted=True, reason="it is better", numbers={})
+    write_verdict(settings.paths, PICTURES, version, champion=champion, verdict=verdict, clock=CLOCK)
+
+
+def test_training_again_on_the_same_snapshot_gives_the_same_version(settings: Settings) -> None:
+    again = train_challenger(settings, PICTURES)
+    assert again["version"] == 2
+    assert again["train"]["last"] < again["valid"]["first"] < again["test"]["first"]
+    assert len(versions(settings.paths, PICTURES)) == 2
+
+
+def test_another_seed_is_another_version(settings: Settings) -> None:
+    reseeded = settings.model_copy(update={"seed": 8})
+    assert train_challenger(reseeded, PICTURES)["version"] == 3
+
+
+def test_the_ranker_beats_popularity_on_a_world_where_context_matters(settings: Settings) -> None:
+    verdict = judge_challenger(settings, PICTURES, 2, clock=CLOCK)
+    numbers = verdict["numbers"]
+    assert numbers["champion"] == numbers["popularity"]
+    assert numbers["difference"]["low"] > 0, verdict["reason"]
+    assert verdict["promoted"] == (numbers["difference"]["low"] > numbers["bar"])
+    record = read_verdict(settings.paths, PICTURES, 2)
+    assert record is not None
+    assert record.reason == verdict["reason"]
+
+
+def test_a_winner_is_released_once_however_often_the_step_runs(settings: Settings) -> None:
+    bless(settings, 2, champion="image_enhancement/1")
+    first = release_challenger(settings, PICTURES, 2, clock=CLOCK)
+    CLOCK_LATER = ManualClock(datetime(2026, 1, 21, tzinfo=UTC))  # noqa: N806
+    assert release_challenger(settings, PICTURES, 2, clock=CLOCK_LATER) == first
+    assert judge_challenger(settings, PICTURES, 2, clock=CLOCK_LATER)["promoted"]
+    pointer = published(settings.paths)[PICTURES]
+    assert (pointer.model, pointer.bento) == ("image_enhancement/2", "ranking:image-enhancement-2")
+    assert pointer.open_bundle(settings.paths).manifest.kind == "xgboost"
+    bentos = bento_store(settings.paths) / "bentos" / "ranking"
+    assert sorted(each.name for each in bentos.iterdir() if each.is_dir()) == [
+        "image-enhancement-1",
+        "image-enhancement-2",
+    ]
+
+
+def test_a_rolled_back_model_is_not_released_by_a_rerun(settings: Settings) -> None:
+    bless(settings, 2, champion="image_enhancement/1")
+    release_challenger(settings, PICTURES, 2, clock=CLOCK)
+    assert roll_back(settings, PICTURES, clock=CLOCK)["model"] == "image_enhancement/1"
+    assert published(settings.paths)[PICTURES].model == "image_enhancement/1"
+    with pytest.raises(ModelRefusedError, match="rolled back"):
+        release_challenger(settings, PICTURES, 2, clock=CLOCK)
+
+
+def test_nothing_is_released_without_a_verdict_or_with_one_against_another_champion(
+    settings: Settings,
+) -> None:
+    with pytest.raises(ModelRefusedError, match="expected a verdict"):
+        release_challenger(settings, PICTURES, 2, clock=CLOCK)
+    bless(settings, 2, champion="image_enhancement/9")
+    with pytest.raises(ModelRefusedError, match="was judged against image_enhancement/9"):
+        release_challenger(settings, PICTURES, 2, clock=CLOCK)
+    assert published(settings.paths)[PICTURES].model == "image_enhancement/1"
+
+
+def test_a_refused_challenger_is_not_released_and_the_reason_is_given(settings: Settings) -> None:
+    verdict = Verdict(promoted=False, reason="it is worse by 0.02", numbers={})
+    write_verdict(settings.paths, PICTURES, 2, champion="image_enhancement/1", verdict=verdict, clock=CLOCK)
+    with pytest.raises(ModelRefusedError, match=r"it is worse by 0\.02"):
+        release_challenger(settings, PICTURES, 2, clock=CLOCK)
+
+
+def test_popularity_never_beats_itself(settings: Settings) -> None:
+    verdict = judge_challenger(settings, PICTURES, 1, clock=CLOCK)
+    assert not verdict["promoted"]
+
+
+def test_the_status_names_what_is_served_and_how_it_was_judged(settings: Settings) -> None:
+    judge_challenger(settings, PICTURES, 2, clock=CLOCK)
+    status = release_status(settings)["recommenders"]
+    assert status[PICTURES]["served"]["model"] == "image_enhancement/1"
+    assert [each["aliases"] for each in status[PICTURES]["versions"]] == [["champion"], ["challenger"]]
+    assert "NDCG@8" in status[PICTURES]["versions"][1]["reason"]
+    assert status["open_bandit"] == {"served": None, "versions": []}
+
+
+def test_a_recommender_without_a_log_is_refused(settings: Settings) -> None:
+    with pytest.raises(NotEnoughDataError, match="open_bandit: expected slates to train on, found none"):
+        train_challenger(settings, "open_bandit")
+
+
+def test_an_unknown_snapshot_is_refused(settings: Settings) -> None:
+    with pytest.raises(StorageError, match="snapshot"):
+        train_challenger(settings, PICTURES, "0000000000000000")
+
+
+def test_scoring_a_training_file_gives_the_scores_of_the_bundle(settings: Settings, tmp_path: Path) -> None:
+    source = Snapshot.open(settings.paths).training_path(PICTURES)
+    result = score_file(settings, PICTURES, source, tmp_path / "scored.parquet", version=2)
+    scored = pq.read_table(tmp_path / "scored.parquet")
+    assert result["rows"] == scored.num_rows == pq.read_metadata(source).num_rows
+    assert len(set(scored["score"].to_pylist())) > 1000
+
+
+def test_scoring_a_csv_of_plain_columns_works_and_one_without_any_is_refused(
+    settings: Settings, tmp_path: Path
+) -> None:
+    source = tmp_path / "rows.csv"
+    source.write_text("item,industry,enhancement,brightness\na,fashion,none,0.4\nb,fashion,vivid,0.9\n")
+    score_file(settings, PICTURES, source, tmp_path / "scored.csv", version=2)
+    header, *rows = (tmp_path / "scored.csv").read_text().splitlines()
+    assert header.endswith('"score"')
+    assert len(rows) == 2
+    source.write_text("item,price\na,3\n")
+    with pytest.raises(UsageError, match="found only item, price"):
+        score_file(settings, PICTURES, source, tmp_path / "scored.csv", version=2)
