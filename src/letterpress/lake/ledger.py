@@ -134,9 +134,11 @@ def finish_moves(home: Home) -> int:
     """Do the moves that a committed batch still owes; returns how many. Safe to repeat."""
     with open_ledger(home) as ledger:
         moves = ledger.execute("select source, target from moves order by rowid").fetchall()
+        folders = {(home.root / target).parent for _, target in moves}
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
         for source, target in moves:
             _move(home.root / source, home.root / target)
-        folders = {(home.root / target).parent for _, target in moves}
         sync_paths(folders | {folder.parent for folder in folders})
         ledger.execute("delete from moves")
     return len(moves)
@@ -145,7 +147,6 @@ def finish_moves(home: Home) -> int:
 def _move(source: Path, target: Path) -> None:
     """Rename unless that was done before a crash."""
     if source.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
         source.replace(target)
     elif not target.exists():
         raise StorageError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -40,12 +41,12 @@ def _texts(values: list[str | None]) -> pa.Array:
 
 
 def _column(events: Sequence[Any], name: str) -> pa.Array:
-    return _texts([getattr(event, name) for event in events])
+    return _texts(list(map(attrgetter(name), events)))
 
 
 def _instants(moments: list[datetime]) -> pa.Array:
     """Seconds as a double hold the microseconds of this century exactly once rounded."""
-    seconds = np.fromiter((moment.timestamp() for moment in moments), np.float64, len(moments))
+    seconds = np.fromiter(map(datetime.timestamp, moments), np.float64, len(moments))
     return pa.array(np.rint(seconds * _MICROSECONDS).astype(np.int64)).view(INSTANT)
 
 

@@ -96,8 +96,7 @@ class RawStage:
         if old is not None:
             merged = pa.concat_tables([old.cast(RAW_SCHEMAS[event]), merged])
             merged = merged.sort_by([("occurred_at", "ascending"), ("event_id", "ascending")])
-        staged = self._folder / target.relative_to(self._raw)
-        staged.parent.mkdir(parents=True, exist_ok=True)
+        staged = self._folder / f"{event}-{recommender}-{hour}.parquet"
         _write(merged, staged)
         self._staged[target] = staged
         self.hours.add((recommender, hour))
