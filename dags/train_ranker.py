@@ -69,6 +69,6 @@ with DAG(
     @task_group
     def lane(recommender: Any) -> None:
         """One recommender, from its training set to a candidate."""
-        check_training_set(recommender) >> train_challenger(recommender)
+        check_training_set(recommender=recommender) >> train_challenger(recommender=recommender)
 
     lane.expand(recommender=list_recommenders())

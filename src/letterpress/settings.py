@@ -10,14 +10,16 @@ import difflib
 import os
 import sys
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from letterpress.errors import SettingsError
 
 PREFIX = "LETTERPRESS_"
 DELIMITER = "__"
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class _Section(BaseModel):
@@ -92,6 +94,12 @@ class ServiceSettings(_Section):
     max_body_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
     log_flush_seconds: float = Field(default=0.1, gt=0)
     log_rotate_seconds: float = Field(default=5.0, gt=0, description="age at which a log file is landed")
+
+    @model_validator(mode="after")
+    def _stay_on_loopback_without_a_token(self) -> Self:
+        if self.token is None and self.host not in LOOPBACK:
+            raise ValueError(f"with host {self.host} a token is needed: set LETTERPRESS_SERVICE__TOKEN")
+        return self
 
 
 class AirflowSettings(_Section):

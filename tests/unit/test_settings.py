@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from letterpress.errors import SettingsError
-from letterpress.settings import read_settings
+from letterpress.settings import child_environment, read_settings
 
 
 def test_state_lives_under_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,3 +34,19 @@ def test_a_wrong_value_names_the_setting_and_the_value(port: str, monkeypatch: p
 def test_secrets_are_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LETTERPRESS_SERVICE__TOKEN", "only-for-the-editor")
     assert "only-for-the-editor" not in repr(read_settings())
+
+
+def test_a_service_open_to_others_needs_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LETTERPRESS_SERVICE__HOST", "0.0.0.0")  # noqa: S104 - what is refused
+    with pytest.raises(SettingsError, match="LETTERPRESS_SERVICE__TOKEN"):
+        read_settings()
+    monkeypatch.setenv("LETTERPRESS_SERVICE__TOKEN", "only-for-the-editor")
+    assert read_settings().service.token is not None
+
+
+def test_a_child_finds_the_same_home_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LETTERPRESS_HOME", "state")
+    environment = child_environment(read_settings(), EXTRA="1")
+    assert environment["LETTERPRESS_HOME"] == str(tmp_path / "state")
+    assert environment["EXTRA"] == "1"

@@ -35,7 +35,7 @@ def examination(positions: NDArray[np.int64]) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What the slates showed and what builders did with it; all (n_slates, 8), by position."""
+    """What the slates showed and what builders did with it; all (n_slates, k), by position."""
 
     items: Ints
     rates: NDArray[np.float64]
@@ -44,20 +44,24 @@ class Shown:
 
 
 def show_and_choose(world: World, slates: Slates, rng: np.random.Generator) -> Shown:
-    """Uniform slates out of the variants of each slate's picture, and the builders' choices.
+    """Uniform slates out of the variants of each slate's picture, and the builders' choices."""
+    variants: Ints = np.argsort(rng.random((len(slates), len(VARIANTS))), axis=1)[:, :SLATE_SIZE]
+    return choose(world, slates, slates.picture[:, None] * len(VARIANTS) + variants, rng)
+
+
+def choose(world: World, slates: Slates, items: Ints, rng: np.random.Generator) -> Shown:
+    """What builders choose of `items` (n_slates, k), which lie in the order in which they were shown.
 
     A builder examines positions independently, and of the examined ones chooses 2-4 (fewer when fewer
     were examined) without replacement with odds exp(2 z + 0.5 taste), z the item's log click rate
     against the slate's mean in standard deviations.
     """
-    n_slates = len(slates)
-    variants = np.argsort(rng.random((n_slates, len(VARIANTS))), axis=1)[:, :SLATE_SIZE]
-    items = slates.picture[:, None] * len(VARIANTS) + variants
+    n_slates, size = items.shape
     rates = click_rates(world, items, slates.segment, slates.industry, slates.campaign_type)
     log_rates = np.log(rates)
     appeal = (log_rates - log_rates.mean(1, keepdims=True)) / _RATE_SPREAD
     liking = _CLICK_PULL * appeal + _TASTE_PULL * world.effects.taste[items, slates.campaign_type[:, None]]
-    examined = rng.random((n_slates, SLATE_SIZE)) < examination(np.arange(1, SLATE_SIZE + 1))
+    examined = rng.random((n_slates, size)) < examination(np.arange(1, size + 1))
     odds = np.where(examined, liking + rng.gumbel(size=liking.shape), -np.inf)
     place = np.argsort(np.argsort(-odds, axis=1), axis=1)
     wanted = rng.choice(_CHOOSE_COUNTS, n_slates, p=_CHOOSE_SHARES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,11 @@ class Slates:
 
     def __len__(self) -> int:
         return len(self.at)
+
+    def row(self, number: int) -> Slates:
+        """The slate `number` alone."""
+        columns = (getattr(self, each.name)[number : number + 1] for each in fields(self))
+        return Slates(*columns)
 
 
 def make_slates(world: World, day: int, begin: int, n_slates: int, rng: np.random.Generator) -> Slates:

