@@ -59,7 +59,7 @@ def describe_result(result: Mapping[str, Any]) -> str:
     if missing:
         return f"that columns are missing: {', '.join(missing)}"
     observed = detail.get("observed_value")
-    return f"{observed:,}" if isinstance(observed, int | float) else "otherwise"
+    return f"{observed:,}" if isinstance(observed, int | float) else "no value"
 
 
 def _raised_message(info: dict[str, Any]) -> str:
