@@ -61,10 +61,12 @@ def run(path: Path) -> None:
             stack.enter_context(running(server, folder))
         figures = measure(servers, generator, bodies)
     columns = len(feature_names(get_recommender("image_enhancement")))
+    busy = os.getloadavg()[2]
     note = (
         f"{ITEMS} items x {columns} features x {TREES} trees of depth 6, {PLACES} shown, one worker each, "
         f"{CONNECTIONS} connections; the generator runs on the same machine. Ours validates, computes its "
-        "features from counts, explores, and logs every slate durably; the peers look ready features up."
+        "features from counts, explores, and logs every slate durably; the peers look ready features up. "
+        f"Load average of the last 15 minutes at the end: {busy:.1f}."
     )
     write_result(path, figures, at=SystemClock().now(), command="make bench NAME=rank", note=note)
 

@@ -20,6 +20,10 @@ RETRIEVED_ITEMS = 200
 """Most items that are ranked when the request names none."""
 
 
+LABEL_OF_KEYS = "enhancement"
+"""The item label that is part of an entity's key."""
+
+
 @dataclass(frozen=True, slots=True)
 class Candidates:
     """Items to rank, in the order of the request."""
@@ -48,30 +52,32 @@ def gather_candidates(
         twice, _ = Counter(item_ids).most_common(1)[0]
         place = item_ids.index(twice, item_ids.index(twice) + 1)
         raise wrong_field(f"items[{place}].item_id", "items: expected every item once, found one twice.")
-    known = snapshot.items(recommender.name)
-    rows = [known.row(request.tenant, item_id) for item_id in item_ids]
-    labels = [
-        item.labels if row is None else known.labels[row] | item.labels
-        for item, row in zip(items, rows, strict=True)
-    ]
-    return Candidates(item_ids, _attributes(recommender.attributes, known, items, rows), labels)
+    attributes, labels = _describe(recommender, snapshot.items(recommender.name), request.tenant, items)
+    return Candidates(item_ids, attributes, labels)
 
 
-def _attributes(
-    names: tuple[str, ...], known: KnownItems, items: list[RequestItem], rows: list[int | None]
-) -> NDArray[np.float64]:
-    """Attributes (n, names); names that the recommender does not use are ignored."""
-    if not names:
-        return np.empty((len(items), 0))
+def _describe(
+    recommender: Recommender, known: KnownItems, tenant: str, items: list[RequestItem]
+) -> tuple[NDArray[np.float64], list[dict[str, str]]]:
+    """Attributes (n, declared ones) and labels; what the request describes in full is not looked up."""
+    names = recommender.attributes
+    needed = {LABEL_OF_KEYS, *(label for label, _ in recommender.item_vocabularies)}
     take_all = itemgetter(*names) if len(names) > 1 else _no_shortcut
     values: list[Sequence[float]] = []
-    for item, row in zip(items, rows, strict=True):
+    labels: list[dict[str, str]] = []
+    for item in items:
         try:
-            values.append(take_all(item.attributes))  # all are given: in one go, in C
+            if needed <= item.labels.keys():
+                values.append(take_all(item.attributes))  # all are given: in one go, in C
+                labels.append(item.labels)
+                continue
         except KeyError:
-            base = [math.nan] * len(names) if row is None else known.attributes[row].tolist()
-            values.append([item.attributes.get(name, base[at]) for at, name in enumerate(names)])
-    return np.array(values, np.float64)
+            pass
+        row = known.row(tenant, item.item_id)
+        base = [math.nan] * len(names) if row is None else known.attributes[row].tolist()
+        values.append([item.attributes.get(name, base[at]) for at, name in enumerate(names)])
+        labels.append(item.labels if row is None else known.labels[row] | item.labels)
+    return np.array(values, np.float64).reshape(len(items), len(names)), labels
 
 
 def _no_shortcut(_attributes: dict[str, float]) -> Sequence[float]:

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from letterpress.events.types import CampaignContext, Identifier, Name
 
 
-class RequestItem(Struct, kw_only=True):
+class RequestItem(Struct, kw_only=True, gc=False):
     """A candidate. What is given here goes before what the snapshot knows of the item."""
 
     item_id: Identifier
@@ -31,7 +31,7 @@ class RankRequest(Struct, kw_only=True):
     """Places to fill, 1 .. number of items. Null: the recommender's slate size, or all items if fewer."""
 
 
-class RankedItem(Struct, kw_only=True):
+class RankedItem(Struct, kw_only=True, gc=False):
     """One place of the answer."""
 
     item_id: str

@@ -24,6 +24,8 @@ POLL_SECONDS = 0.25
 RETRY_SECONDS = 5.0
 STOP_SECONDS = 10.0
 SNAPSHOT = "snapshot"
+YOUNG_OBJECTS = 20_000
+"""Allocated before the collector looks: a request makes some hundred and no cycles."""
 
 Mark = tuple[int, int, int]
 
@@ -53,6 +55,7 @@ class Watcher:
         self.look()
         gc.collect()
         gc.freeze()  # what is loaded now stays: later collections need not walk it (100 ms stalls)
+        gc.set_threshold(YOUNG_OBJECTS)
         self._thread.start()
 
     def stop(self) -> None:
