@@ -11,7 +11,7 @@ from letterpress.clock import ManualClock
 from letterpress.errors import ModelRefusedError, NotEnoughDataError, StorageError, UsageError
 from letterpress.evaluation.verdict import Verdict
 from letterpress.lake.snapshots import Snapshot
-from letterpress.orchestration.bootstrap_champion import bootstrap_champion
+from letterpress.orchestration.bootstrap_champion import bootstrap_champion, bootstrap_champion_for
 from letterpress.orchestration.build_features import build_features
 from letterpress.orchestration.ingest_landing import ingest_landing
 from letterpress.orchestration.judge_challenger import judge_challenger
@@ -68,6 +68,8 @@ def test_training_again_on_the_same_snapshot_gives_the_same_version(settings: Se
 def test_another_seed_is_another_version(settings: Settings) -> None:
     reseeded = settings.model_copy(update={"seed": 8})
     assert train_challenger(reseeded, PICTURES)["version"] == 3
+    standing = bootstrap_champion_for(reseeded, PICTURES, 3, clock=CLOCK)
+    assert (standing["model"], standing["is_new"]) == ("image_enhancement/1", False)
 
 
 def test_the_ranker_beats_popularity_on_a_world_where_context_matters(settings: Settings) -> None:
@@ -104,6 +106,9 @@ def test_a_rolled_back_model_is_not_released_by_a_rerun(settings: Settings) -> N
     assert published(settings.paths)[PICTURES].model == "image_enhancement/1"
     with pytest.raises(ModelRefusedError, match="rolled back"):
         release_challenger(settings, PICTURES, 2, clock=CLOCK)
+    verdict = judge_challenger(settings, PICTURES, 2, clock=CLOCK)
+    assert not verdict["promoted"]
+    assert "rolled back" in verdict["reason"]
 
 
 def test_nothing_is_released_without_a_verdict_or_with_one_against_another_champion(

@@ -44,3 +44,15 @@ def bootstrap_champion_for(settings: Settings, recommender: str, version: int) -
     """
     candidate = model_version(settings.paths, recommender, version)
     return bootstrap_champion(settings, recommender, candidate.open_bundle().manifest.snapshot)
+
+
+def bootstrap_champion_for(
+    settings: Settings, recommender: str, version: int, *, clock: Clock | None = None
+) -> dict[str, Any]:
+    """See that there is a champion for `version` to be judged against, of the version's own snapshot.
+
+    Raises:
+        StorageError: the version or its snapshot is missing.
+    """
+    challenger = model_version(settings.paths, recommender, version)
+    return bootstrap_champion(settings, recommender, challenger.tags["snapshot"], clock=clock)

@@ -74,6 +74,9 @@ def judge_challenger(
 def _judge(
     settings: Settings, declared: Recommender, challenger: RegisteredModel, standing: RegisteredModel | None
 ) -> Verdict:
+    if challenger.was_rolled_back:
+        reason = f"{challenger.name} was released and rolled back; train on a newer snapshot to try again."
+        return Verdict(promoted=False, reason=reason, numbers={})
     bundle = challenger.open_bundle()
     popularity = popularity_bundle(declared, bundle.manifest.snapshot)
     bundle.require_schema(popularity.manifest.schema_hash)
