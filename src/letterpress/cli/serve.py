@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from letterpress.errors import BrokenError
-from letterpress.settings import Settings, child_environment, read_settings
+from letterpress.settings import Settings, read_settings
 
 PortOption = Annotated[int | None, typer.Option(help="Port to listen on; the setting's when not given.")]
 BentoOption = Annotated[
@@ -40,26 +40,20 @@ def serve_arguments(settings: Settings, port: int, bento: str | None = None) -> 
 
 def published_bento(settings: Settings) -> str | None:
     """Tag of the newest published Bento that is in the store."""
+    from letterpress.registry.packaging import bento_store
     from letterpress.registry.publication import published
 
-    store = bento_home(settings) / "bentos"
-    published_tags = sorted(
-        (publication.published_at, publication.bento)
-        for publication in published(settings.paths).values()
-        if publication.bento is not None and (store / publication.bento.replace(":", "/")).is_dir()
+    store = bento_store(settings.paths) / "bentos"
+    newest_first = sorted(
+        published(settings.paths).values(), key=lambda each: each.published_at, reverse=True
     )
-    return published_tags[-1][1] if published_tags else None
-
-
-def bento_home(settings: Settings) -> Path:
-    """BentoML's store."""
-    return settings.paths.registry / "bentoml"
+    tags = [each.bento for each in newest_first if each.bento is not None]
+    return next((tag for tag in tags if (store / tag.replace(":", "/")).is_dir()), None)
 
 
 def serve_environment(settings: Settings) -> dict[str, str]:
-    """The environment of the server: ours, with BentoML kept inside the home and silent to the outside."""
-    home = bento_home(settings)
-    home.mkdir(parents=True, exist_ok=True)
-    return child_environment(
-        settings, BENTOML_HOME=str(home), BENTOML_DO_NOT_TRACK="True", OMP_NUM_THREADS="1"
-    )
+    """The environment of the server: BentoML keeps inside the home; XGBoost starts no threads."""
+    from letterpress.registry.packaging import bento_environment, bento_store
+
+    bento_store(settings.paths).mkdir(parents=True, exist_ok=True)
+    return bento_environment(settings) | {"OMP_NUM_THREADS": "1"}

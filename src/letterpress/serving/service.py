@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import version
 from typing import Any
 
 import msgspec
 
+from letterpress import __version__
 from letterpress.clock import Clock, ScaledClock
 from letterpress.events.codec import encode
 from letterpress.recommenders import get_recommender
@@ -42,7 +42,7 @@ class RankingService:
         self.intake = EventIntake(self.log, self.clock, self.metrics.events)
         self.watcher = Watcher(home, self.metrics.swaps, self.metrics.load_failures)
         needs_token = options.token is not None
-        document = build_document(version=version("letterpress"), needs_token=needs_token)
+        document = build_document(version=__version__, needs_token=needs_token)
         self.openapi = msgspec.json.encode(document)
 
     def start(self) -> None:
