@@ -56,7 +56,7 @@ def choose(world: World, slates: Slates, items: Ints, rng: np.random.Generator) 
     were examined) without replacement with odds exp(2 z + 0.5 taste), z the item's log click rate
     against the slate's mean in standard deviations.
     """
-    n_slates, size = items.shape
+    n_slates, size = len(items), items.shape[1]
     rates = click_rates(world, items, slates.segment, slates.industry, slates.campaign_type)
     log_rates = np.log(rates)
     appeal = (log_rates - log_rates.mean(1, keepdims=True)) / _RATE_SPREAD
