@@ -32,6 +32,7 @@ from letterpress.orchestration.dag_defaults import (
     task_settings,
 )
 from letterpress.orchestration.dbt_tasks import dbt_task_group, range_bounds
+from letterpress.orchestration.shared_tasks import refresh_site
 
 EXAMPLE = "2026-01-05T03--2026-01-05T04"
 
@@ -63,4 +64,4 @@ with DAG(
         outlet_events[FEATURE_SNAPSHOT].add_partitions(published["snapshot"])
         return published
 
-    check_range() >> dbt_task_group("dbt") >> publish_features()
+    check_range() >> dbt_task_group("dbt") >> publish_features() >> refresh_site()

@@ -23,6 +23,7 @@ from airflow.sdk import DAG, task
 from assets import RAW_EVENTS
 
 from letterpress.orchestration.dag_defaults import DAG_OPTIONS, task_settings
+from letterpress.orchestration.shared_tasks import refresh_site
 
 with DAG("ingest_events", schedule="*/10 * * * *", doc_md=__doc__, **DAG_OPTIONS):
 
@@ -58,4 +59,4 @@ with DAG("ingest_events", schedule="*/10 * * * *", doc_md=__doc__, **DAG_OPTIONS
 
     landed = land()
     ranges = changed_ranges(landed)
-    check_raw_log.expand(partition=ranges) >> announce(ranges, landed)
+    check_raw_log.expand(partition=ranges) >> announce(ranges, landed) >> refresh_site()

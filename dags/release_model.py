@@ -29,6 +29,7 @@ from letterpress.orchestration.dag_defaults import (
     partition_parameter,
     task_settings,
 )
+from letterpress.orchestration.shared_tasks import refresh_site
 
 with DAG(
     "release_model",
@@ -66,14 +67,6 @@ with DAG(
         with task_settings() as settings:
             recommender, version = candidate_of(dag_run, params)
             return release_challenger(settings, recommender, version)
-
-    @task(trigger_rule="none_failed")
-    def refresh_site() -> dict[str, Any]:
-        """Pages that show what is served and why."""
-        from letterpress.orchestration.build_site import build_site
-
-        with task_settings() as settings:
-            return build_site(settings)
 
     verdict = judge()
     ensure_champion() >> verdict

@@ -26,6 +26,7 @@ from letterpress.orchestration.dag_defaults import (
     partition_parameter,
     task_settings,
 )
+from letterpress.orchestration.shared_tasks import refresh_site
 
 EXAMPLE = "1f0c9e62ab3d4587"
 LANE = "{{ task.op_kwargs['recommender'] }}"
@@ -71,4 +72,4 @@ with DAG(
         """One recommender, from its training set to a candidate."""
         check_training_set(recommender=recommender) >> train_challenger(recommender=recommender)
 
-    lane.expand(recommender=list_recommenders())
+    lane.expand(recommender=list_recommenders()) >> refresh_site()

@@ -36,16 +36,6 @@ def bootstrap_champion(
     return {**released, "is_new": standing is None}
 
 
-def bootstrap_champion_for(settings: Settings, recommender: str, version: int) -> dict[str, Any]:
-    """The same on the snapshot that the candidate `version` was trained on.
-
-    Raises:
-        StorageError: the version or its snapshot is missing.
-    """
-    candidate = model_version(settings.paths, recommender, version)
-    return bootstrap_champion(settings, recommender, candidate.open_bundle().manifest.snapshot)
-
-
 def bootstrap_champion_for(
     settings: Settings, recommender: str, version: int, *, clock: Clock | None = None
 ) -> dict[str, Any]:
