@@ -145,8 +145,9 @@ def running(server: Server, folder: Path) -> Iterator[None]:
             _wait_until_ready(server, process, log)
             yield
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait(START_SECONDS)
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
+                process.wait(START_SECONDS)
 
 
 def _wait_until_ready(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
