@@ -44,7 +44,8 @@ def judge_challenger(
 ) -> dict[str, Any]:
     """The verdict on a version against the champion of now, on the test slates of the version's snapshot.
 
-    A version that is the champion already keeps the verdict that made it so.
+    A version that is the champion already keeps the verdict that made it so; one that was rolled back is
+    refused, and the record of its verdict stays as it is.
 
     Raises:
         StorageError: the version, its snapshot or the champion is missing.
@@ -52,10 +53,12 @@ def judge_challenger(
     """
     declared, home = get_recommender(recommender), settings.paths
     challenger, standing = model_version(home, recommender, version), champion(home, recommender)
-    if standing is not None and standing.version == version:
-        known = read_verdict(home, recommender, version)
-        if known is not None:
-            return msgspec.to_builtins(known)  # type: ignore[no-any-return]  # of a struct it is a dict
+    known = read_verdict(home, recommender, version)
+    if known is not None and standing is not None and standing.version == version:
+        return msgspec.to_builtins(known)  # type: ignore[no-any-return]  # of a struct it is a dict
+    if known is not None and challenger.was_rolled_back:
+        reason = f"{challenger.name} was released and rolled back; train on a newer snapshot to try again."
+        return {**msgspec.to_builtins(known), "promoted": False, "reason": reason}
     with log_step("judge_challenger", model=challenger.name) as counts:
         against = "none" if standing is None else standing.name
         verdict = _judge(settings, declared, challenger, standing)
@@ -74,9 +77,6 @@ def judge_challenger(
 def _judge(
     settings: Settings, declared: Recommender, challenger: RegisteredModel, standing: RegisteredModel | None
 ) -> Verdict:
-    if challenger.was_rolled_back:
-        reason = f"{challenger.name} was released and rolled back; train on a newer snapshot to try again."
-        return Verdict(promoted=False, reason=reason, numbers={})
     bundle = challenger.open_bundle()
     popularity = popularity_bundle(declared, bundle.manifest.snapshot)
     bundle.require_schema(popularity.manifest.schema_hash)
