@@ -82,8 +82,10 @@ class ScaledClock:
             self._stamp = stamp
 
 
-def set_clock(path: Path, start: datetime, *, speed: float) -> None:
-    """From now on the clock at `path` goes on from `start`, `speed` times as fast as the wall clock.
+def set_clock(path: Path, start: datetime | None = None, *, speed: float) -> None:
+    """From now on the clock at `path` runs `speed` times as fast as the wall clock.
+
+    It goes on from `start`, or from what it shows when none is given.
 
     Raises:
         ValueError: `start` lies before what the clock shows already, or `speed` is not above zero.
@@ -91,7 +93,7 @@ def set_clock(path: Path, start: datetime, *, speed: float) -> None:
     shown = ScaledClock(path).now()
     if not speed > 0:
         raise ValueError(f"expected a speed above 0, found {speed}")
-    if path.exists() and start < shown:
+    if start is not None and path.exists() and start < shown:
         raise ValueError(f"expected a start at or after {shown.isoformat()}, found {start.isoformat()}")
-    anchor = {"data_epoch": start.timestamp(), "wall_epoch": time.time(), "speed": speed}
+    anchor = {"data_epoch": (start or shown).timestamp(), "wall_epoch": time.time(), "speed": speed}
     write_atomically(path, json.dumps(anchor).encode())

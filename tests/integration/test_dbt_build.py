@@ -31,7 +31,6 @@ from letterpress.lake.snapshots import COUNT_NAMES, ENTITIES, Snapshot
 from letterpress.lake.warehouse import connect_warehouse
 from letterpress.orchestration.build_features import (
     build_features,
-    dbt_variables,
     run_dbt,
     write_manifest,
 )
@@ -154,7 +153,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, log: list[AnyEvent], write_r
 
 def run_models(settings: Settings, range_text: str | None = None) -> None:
     changed = HourRange.parse(range_text) if range_text else None
-    run_dbt(settings, ["run", "--vars", msgspec.json.encode(dbt_variables(changed)).decode()])
+    run_dbt(settings, ["run"], changed)
 
 
 def read_table(settings: Settings, query: str) -> pa.Table:

