@@ -3,6 +3,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# Compiled modules are kept: without them every process compiles its libraries anew (Airflow's tasks: 2-5 s each).
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo test unit check fmt docs lock bench drill up down mlflow
 

@@ -16,6 +16,9 @@ model alone; add "downstream" to have what builds on it rebuilt and announced.
 - a model or its test: the log of that task names the rows; mend the model or the data, clear the task.
 - `publish_features`: the disk is full or the warehouse is locked by another program; the message says
   which. Clear the task.
+
+A range whose rebuild changes nothing gives the snapshot that was announced last: nothing follows it then.
+To train on it again, trigger `train_ranker` with its id.
 """
 
 from typing import Any
@@ -27,6 +30,7 @@ from letterpress.orchestration.airflow_environment import WAREHOUSE_POOL
 from letterpress.orchestration.dag_defaults import (
     DAG_OPTIONS,
     HOUR,
+    announce_if_new,
     partition_of,
     partition_parameter,
     task_settings,
@@ -52,16 +56,16 @@ with DAG(
             partition_of(dag_run, params, EXAMPLE)
             return range_bounds(dag_run, params)
 
-    @task(outlets=[FEATURE_SNAPSHOT], pool=WAREHOUSE_POOL)
+    @task(inlets=[FEATURE_SNAPSHOT], outlets=[FEATURE_SNAPSHOT], pool=WAREHOUSE_POOL)
     def publish_features(
-        *, dag_run: Any = None, params: Any = None, outlet_events: Any = None
+        *, dag_run: Any = None, params: Any = None, inlet_events: Any = None, outlet_events: Any = None
     ) -> dict[str, Any]:
         """Publish what dbt built as one immutable snapshot."""
         from letterpress.orchestration.publish_features import publish_features as publish
 
         with task_settings() as settings:
             published = publish(settings, partition_of(dag_run, params, EXAMPLE))
-        outlet_events[FEATURE_SNAPSHOT].add_partitions(published["snapshot"])
+        announce_if_new(FEATURE_SNAPSHOT, published["snapshot"], inlet_events, outlet_events)
         return published
 
     check_range() >> dbt_task_group("dbt") >> publish_features() >> refresh_site()

@@ -146,11 +146,13 @@ class Settings(BaseSettings):
 def child_environment(settings: Settings, **extra: str) -> dict[str, str]:
     """The environment for a program that we start: this process's own, with absolute folders.
 
-    The virtual environment's programs come first on `PATH`, so that children find what we run on.
+    The virtual environment's programs come first on `PATH`, so that children find what we run on. They
+    may keep compiled modules: without, each of them would compile its libraries anew, for seconds.
     """
     programs = str(Path(sys.executable).parent)
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return {
-        **os.environ,
+        **inherited,
         "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         f"{PREFIX}HOME": str(settings.paths.root),
         f"{PREFIX}PROJECT": str(settings.project.resolve()),

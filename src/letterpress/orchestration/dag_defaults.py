@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import Param
+from airflow.sdk import Asset, Param
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from letterpress.errors import NotEnoughDataError, RefusedError, UsageError
@@ -80,3 +80,10 @@ def candidate_of(dag_run: Any, params: Mapping[str, Any]) -> tuple[str, int]:
     if not recommender or not version.isdigit():
         raise UsageError(f"expected a partition like image_enhancement@3, found {key!r}; trigger it again.")
     return recommender, int(version)
+
+
+def announce_if_new(asset: Asset, key: str, inlet_events: Any, outlet_events: Any) -> None:
+    """Announce the partition `key` unless it is the one that was announced last; the task needs both lets."""
+    announced = [event.partition_key for event in inlet_events[asset]]
+    if announced[-1:] != [key]:
+        outlet_events[asset].add_partitions(key)
