@@ -17,7 +17,7 @@ model alone; add "downstream" to have what builds on it rebuilt and announced.
 - `publish_features`: the disk is full or the warehouse is locked by another program; the message says
   which. Clear the task.
 
-A range whose rebuild changes nothing gives the snapshot that was announced last: nothing follows it then.
+A range whose rebuild changes nothing gives the snapshot that was announced last: `announce` is skipped then.
 To train on it again, trigger `train_ranker` with its id.
 """
 
@@ -56,16 +56,19 @@ with DAG(
             partition_of(dag_run, params, EXAMPLE)
             return range_bounds(dag_run, params)
 
-    @task(inlets=[FEATURE_SNAPSHOT], outlets=[FEATURE_SNAPSHOT], pool=WAREHOUSE_POOL)
-    def publish_features(
-        *, dag_run: Any = None, params: Any = None, inlet_events: Any = None, outlet_events: Any = None
-    ) -> dict[str, Any]:
+    @task(pool=WAREHOUSE_POOL)
+    def publish_features(*, dag_run: Any = None, params: Any = None) -> dict[str, Any]:
         """Publish what dbt built as one immutable snapshot."""
         from letterpress.orchestration.publish_features import publish_features as publish
 
         with task_settings() as settings:
-            published = publish(settings, partition_of(dag_run, params, EXAMPLE))
-        announce_if_new(FEATURE_SNAPSHOT, published["snapshot"], inlet_events, outlet_events)
-        return published
+            return publish(settings, partition_of(dag_run, params, EXAMPLE))
 
-    check_range() >> dbt_task_group("dbt") >> publish_features() >> refresh_site()
+    @task(inlets=[FEATURE_SNAPSHOT], outlets=[FEATURE_SNAPSHOT])
+    def announce(published: Any, *, inlet_events: Any = None, outlet_events: Any = None) -> None:
+        """Tell whoever trains; skipped when nothing has changed since the last time."""
+        announce_if_new(FEATURE_SNAPSHOT, published["snapshot"], inlet_events, outlet_events)
+
+    published = publish_features()
+    check_range() >> dbt_task_group("dbt") >> published
+    announce(published) >> refresh_site()

@@ -83,7 +83,12 @@ def candidate_of(dag_run: Any, params: Mapping[str, Any]) -> tuple[str, int]:
 
 
 def announce_if_new(asset: Asset, key: str, inlet_events: Any, outlet_events: Any) -> None:
-    """Announce the partition `key` unless it is the one that was announced last; the task needs both lets."""
+    """Announce the partition `key`; skips the task when it is the one that was announced last.
+
+    Skipped, because a task that succeeds and announces nothing still announces its run's own key. The
+    task needs the asset as inlet and outlet.
+    """
     announced = [event.partition_key for event in inlet_events[asset]]
-    if announced[-1:] != [key]:
-        outlet_events[asset].add_partitions(key)
+    if announced[-1:] == [key]:
+        raise AirflowSkipException(f"nothing has changed: {key} is the partition that was announced last")
+    outlet_events[asset].add_partitions(key)
