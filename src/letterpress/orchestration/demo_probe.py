@@ -14,7 +14,7 @@ import httpx
 from letterpress.orchestration.local_services import service_url
 from letterpress.settings import Settings
 
-PERIOD_SECONDS = 0.05
+PERIOD_SECONDS = 0.1
 SAMPLES = 200
 
 

@@ -73,7 +73,8 @@ def visit(plan: Visit, clock: Clock, *, is_over: Callable[[], bool] = lambda: Fa
         for row in range(len(slates)):
             _report_due(client, clock, waiting, done, until=int(slates.at[row]))
             answer = _ask(client, world, slates, row, contexts[row], done)
-            for event in _react(world, slates, row, answer, rng, done) if answer else ():
+            late = int(clock.now().timestamp() * 1000) - int(slates.at[row])
+            for event in _react(world, slates, row, answer, rng, done, late) if answer else ():
                 at = int(datetime.fromisoformat(event["occurred_at"]).timestamp() * 1000)
                 heapq.heappush(waiting, (at, len(waiting) + done.events, event))
             if is_over():
@@ -158,9 +159,19 @@ def _ask(
 
 
 def _react(
-    world: World, slates: Slates, row: int, answer: dict[str, Any], rng: np.random.Generator, done: Visits
+    world: World,
+    slates: Slates,
+    row: int,
+    answer: dict[str, Any],
+    rng: np.random.Generator,
+    done: Visits,
+    late: int,
 ) -> Iterator[dict[str, Any]]:
-    """Choices of the builder and outcomes of the recipients, as events."""
+    """Choices of the builder and outcomes of the recipients, as events.
+
+    All of them come `late` milliseconds later than planned, as the slate did: when data time runs fast, a
+    request takes minutes of it, and nobody reacts to a slate before it is shown.
+    """
     first = int(slates.picture[row]) * len(VARIANTS)
     ids = world.item_ids()[first : first + len(VARIANTS)]
     items = np.array([[first + ids.index(each["item_id"]) for each in answer["items"]]])
@@ -169,7 +180,7 @@ def _react(
     done.regret.append(float(1.0 - shown.rates[0, 0] / shown.rates[0].max()))
     outcomes = send_and_react(one, shown, rng)
     for position in np.flatnonzero(shown.chosen[0]).tolist():
-        at = int(slates.at[row]) + 20_000
+        at = int(slates.at[row]) + late + 20_000
         yield _event(
             answer, world, items[0, position], at, f"c{position}", type="interaction", action="chosen"
         )
@@ -178,7 +189,7 @@ def _react(
             answer,
             world,
             items[0, outcomes.position[number]],
-            int(outcomes.at[number]),
+            int(outcomes.at[number]) + late,
             f"o{number}",
             type="outcome",
             kind=KINDS[int(outcomes.kind[number])],
