@@ -25,7 +25,7 @@ from assets import RAW_EVENTS
 from letterpress.orchestration.dag_defaults import DAG_OPTIONS, task_settings
 from letterpress.orchestration.shared_tasks import refresh_site
 
-with DAG("ingest_events", schedule="*/10 * * * *", doc_md=__doc__, **DAG_OPTIONS):
+with DAG("ingest_events", schedule="@hourly", doc_md=__doc__, **DAG_OPTIONS):
 
     @task
     def land() -> dict[str, Any]:
