@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 import time
 from typing import Any
 
@@ -66,13 +67,14 @@ def _training(name: str, counts: dict[str, int]) -> str:
 
 
 def _verdict(verdict: dict[str, Any]) -> list[str]:
+    """Who was judged against whom and why so, with the interval of each ranker where there is one."""
     decision = "promoted" if verdict["promoted"] else "refused"
-    head = f"  {verdict['model']} against {verdict['champion']}: {decision}"
-    numbers = verdict["numbers"]
+    numbers, reason = verdict["numbers"], verdict["reason"]
     intervals = [
-        f"    {numbers['metric']:<8} {who:<11} {numbers[who]['mean']:.4f} "
+        f"    {numbers['metric']} {who:<11} {numbers[who]['mean']:.4f} "
         f"[{numbers[who]['low']:.4f}, {numbers[who]['high']:.4f}]"
         for who in ("popularity", "champion", "challenger")
-        if isinstance(numbers.get(who), dict) and "mean" in numbers[who] and "metric" in numbers
+        if "metric" in numbers and isinstance(numbers.get(who), dict)
     ]
-    return [head, *intervals, f"    {verdict['reason']}"]
+    words = textwrap.wrap(reason, 100, initial_indent="    ", subsequent_indent="    ")
+    return [f"  {verdict['model']} against {verdict['champion']}: {decision}", *intervals, *words]

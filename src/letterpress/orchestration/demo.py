@@ -40,8 +40,8 @@ from letterpress.simulation.visitors import Visit, visit
 START = datetime(2026, 1, 5, tzinfo=UTC)
 DAYS = 14
 SLATES = 10_000
-VISITS = 300
-VISIT_SPEED = 7200.0  # two hours of data time a second: outcomes take a day to come back
+VISITS = 200
+VISIT_SPEED = 10800.0  # three hours of data time a second: outcomes take a day to come back
 WATCHED = "image_enhancement"
 MARK = "demo.json"
 PATIENCE_SECONDS = 600.0

@@ -9,7 +9,11 @@ from letterpress.clock import Clock, ScaledClock
 from letterpress.lake.ingest import ingest
 from letterpress.lake.ledger import last_batch, mark_announced, pending_ranges
 from letterpress.lake.partitions import HourRange
-from letterpress.settings import Settings
+from letterpress.lake.snapshot_layout import read_current
+from letterpress.settings import Home, Settings
+
+MOST_RANGES = 24
+"""A build a range: hours beyond that are announced by whole days, or as one span."""
 
 _COUNTS = ("read", "raw", "duplicate", "quarantined")
 
@@ -17,17 +21,22 @@ _COUNTS = ("read", "raw", "duplicate", "quarantined")
 def ingest_landing(settings: Settings, clock: Clock | None = None) -> dict[str, Any]:
     """Ingest what waits in landing; returns what became of it as a JSON-able dictionary.
 
-    `ranges` are the keys of all hours that changed and were not announced yet, `batch` is what
-    `announce_ranges` wants back.
+    `ranges` are the keys of all hours that changed and were not announced yet, one for them all before the
+    first snapshot; `batch` is what `announce_ranges` wants back.
     """
     home = settings.paths
     report = ingest(home, clock or ScaledClock(settings.paths.clock), threads=settings.threads)
     return {
         "files": [asdict(file) for file in report.files],
         **{name: report.total(name) for name in _COUNTS},
-        "ranges": [each.key for each in pending_ranges(home)],
+        "ranges": [each.key for each in pending_ranges(home, _most_ranges(home))],
         "batch": last_batch(home),
     }
+
+
+def _most_ranges(home: Home) -> int:
+    """One before the first build, which writes all of history whatever it is asked for."""
+    return MOST_RANGES if read_current(home) is not None else 1
 
 
 def announce_ranges(settings: Settings, ranges: list[str], batch: int) -> None:
