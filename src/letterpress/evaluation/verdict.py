@@ -113,24 +113,31 @@ def judge_by_snips(
 ) -> Verdict:
     """Promote when the challenger's SNIPS interval lies above the champion's estimate and its bar.
 
-    Both values come from the same log. Thin evidence refuses before any estimate is looked at.
+    Both values come from the same log. Thin evidence refuses before any estimate is looked at, and the
+    numbers then hold none: an interval that no click matched looks tight and says nothing.
     """
+
+    def lacks(policy: PolicyValue) -> str | None:
+        return missing_support(
+            policy,
+            min_effective_sample_size=min_effective_sample_size,
+            min_matched_clicks=min_matched_clicks,
+        )
+
     numbers: dict[str, Any] = {
         "metric": "snips",
-        "challenger": challenger.as_numbers(),
-        "champion": champion.as_numbers(),
+        "challenger": _supported_numbers(challenger, lacks(challenger)),
+        "champion": _supported_numbers(champion, lacks(champion)),
         "min_relative_gain": min_relative_gain,
         "min_effective_sample_size": min_effective_sample_size,
         "min_matched_clicks": min_matched_clicks,
     }
-    lacking = missing_support(
-        challenger,
-        min_effective_sample_size=min_effective_sample_size,
-        min_matched_clicks=min_matched_clicks,
-    )
+    lacking = lacks(challenger)
     if lacking is not None or challenger.snips is None:
         return Verdict(promoted=False, reason=f"not enough evidence: {lacking}", numbers=numbers)
-    stays = champion.on_policy if champion.snips is None else max(champion.on_policy, champion.snips.high)
+    stays = champion.on_policy
+    if champion.snips is not None and lacks(champion) is None:
+        stays = max(stays, champion.snips.high)
     bar = stays * (1 + min_relative_gain)
     promoted = challenger.snips.low > bar
     outcome = (
@@ -141,3 +148,11 @@ def judge_by_snips(
         f"{challenger.effective_sample_size:.0f}, {challenger.matched_clicks} matched clicks): it {outcome}."
     )
     return Verdict(promoted=promoted, reason=reason, numbers=numbers | {"bar": bar})
+
+
+def _supported_numbers(policy: PolicyValue, lacking: str | None) -> dict[str, Any]:
+    """The policy's numbers, without its estimates where support is missing."""
+    numbers = policy.as_numbers()
+    if lacking is None:
+        return numbers
+    return {name: value for name, value in numbers.items() if name not in ("ips", "snips")}

@@ -65,11 +65,19 @@ def _draw_snips(numbers: Mapping[str, Any]) -> DrawnVerdict:
     found = [
         interval for name, policy in policies.items() if (interval := _interval(name, policy.get("snips")))
     ]
-    if not found:
-        return DrawnVerdict((), "There is too little evidence to draw: no logged row matched.")
     matched = policies["challenger"].get("matched_clicks", 0)
     size = float(policies["challenger"].get("effective_sample_size", 0.0))
     logged = float(policies["challenger"].get("on_policy", 0.0))
+    asked = (
+        f"{numbers.get('min_matched_clicks', 0):,} matching clicks and an effective sample size of "
+        f"{float(numbers.get('min_effective_sample_size', 0.0)):,.0f}"
+    )
+    if not any(interval.label == "challenger" for interval in found):
+        conclusion = (
+            f"No value is shown, because none could be trusted: {matched:,} logged clicks match what the "
+            f"challenger would show, with an effective sample size of {size:,.0f}; {asked} are asked for."
+        )
+        return DrawnVerdict((), conclusion)
     chart = lay_out(
         "Estimated value of champion and challenger",
         "clicks per slot, estimated from the log by SNIPS (higher is better)",
@@ -77,8 +85,7 @@ def _draw_snips(numbers: Mapping[str, Any]) -> DrawnVerdict:
         [(logged, "as logged")],
     )
     conclusion = (
-        f"The estimate of the challenger rests on {matched:,} clicks that match its choices, as good as "
-        f"{size:,.0f} rows; the bars ask for {numbers.get('min_matched_clicks', 0):,} clicks and "
-        f"{float(numbers.get('min_effective_sample_size', 0.0)):,.0f} rows."
+        f"The estimate of the challenger rests on {matched:,} clicks that match its choices, with an "
+        f"effective sample size of {size:,.0f}; {asked} are asked for."
     )
     return DrawnVerdict((chart,), conclusion)

@@ -89,3 +89,11 @@ def test_a_policy_that_earns_the_same_is_not_promoted() -> None:
     verdict = snips(2000, 40_000, matched_click_rate=0.05)
     assert not verdict.promoted
     assert verdict.numbers["challenger"]["snips"]["mean"] == pytest.approx(0.05, abs=0.01)
+
+
+def test_numbers_hold_no_estimate_where_support_is_missing() -> None:
+    verdict = snips(38, 2500, matched_click_rate=0.0)
+    assert not verdict.promoted
+    for policy in ("champion", "challenger"):
+        assert "effective_sample_size" in verdict.numbers[policy]
+    assert not {"ips", "snips"} & verdict.numbers["challenger"].keys()

@@ -49,4 +49,16 @@ def test_an_off_policy_estimate_is_drawn_with_what_it_rests_on() -> None:
 
     assert [row.label for row in drawn.charts[0].rows] == ["challenger"]
     assert "rests on 4 clicks" in drawn.conclusion
-    assert "30 clicks and 1,000 rows" in drawn.conclusion
+    assert "30 matching clicks and an effective sample size of 1,000" in drawn.conclusion
+
+
+def test_without_support_no_value_is_drawn_and_the_sentence_says_why() -> None:
+    policy = {"matched_clicks": 0, "effective_sample_size": 17.6, "on_policy": 0.0053}
+    numbers = {"metric": "snips", "champion": policy, "challenger": policy}
+    drawn = draw_verdict(
+        {"numbers": numbers | {"min_matched_clicks": 30, "min_effective_sample_size": 1000.0}}
+    )
+
+    assert drawn.charts == ()
+    assert "No value is shown" in drawn.conclusion
+    assert "0 logged clicks match" in drawn.conclusion
