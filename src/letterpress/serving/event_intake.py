@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict
+from datetime import timedelta
 
 import msgspec
 
 from letterpress.clock import Clock
 from letterpress.errors import StorageError
 from letterpress.events.codec import MalformedEventError, decode_line, encode
-from letterpress.events.types import AnyEvent
+from letterpress.events.types import AnyEvent, Event
 from letterpress.recommenders import RECOMMENDERS
 from letterpress.serving.event_log import EventLog
 from letterpress.serving.messages import EventsAnswer, RejectedEvent
@@ -20,8 +21,11 @@ REMEMBERED_EVENTS = 200_000
 EVENTS_PER_TURN = 200
 """Decoded in one go before waiting slate requests get their turn; some 2 ms."""
 DURABLE_SECONDS = 4.0
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""How far ahead of ours a relay's clock may be. What is received in the future would be known too late."""
 
-Key = tuple[str, str]
+Key = tuple[type[Event], str, str, str]
+"""Type, recommender, tenant and id: what ingest knows an event by. Ids of two tenants may well be equal."""
 
 
 class _Batch(msgspec.Struct):
@@ -79,7 +83,7 @@ class EventIntake:
             except MalformedEventError as error:
                 answer.rejected.append(RejectedEvent(index=index, field=error.field, reason=error.reason))
                 continue
-            key = (event.recommender, event.event_id)
+            key = (type(event), event.recommender, event.tenant, event.event_id)
             if key in self._seen or key in accepted:
                 answer.duplicate += 1
             else:
@@ -97,8 +101,13 @@ class EventIntake:
         if event.recommender not in RECOMMENDERS:
             known = ", ".join(sorted(RECOMMENDERS))
             raise MalformedEventError("not_allowed", "recommender", f"expected one of {known}")
+        now = self._clock.now()
         if event.received_at is None:  # a simulation or a relay says itself when it reached us
-            event.received_at = self._clock.now()
+            event.received_at = now
+        elif event.received_at > now + CLOCK_TOLERANCE:
+            raise MalformedEventError(
+                "out_of_range", "received_at", "expected a time that is not ahead of now"
+            )
         return event
 
     async def _write(self, accepted: dict[Key, bytes]) -> None:

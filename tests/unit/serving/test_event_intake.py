@@ -63,6 +63,20 @@ def test_accepted_events_are_on_disk_with_the_time_of_their_receipt(
     assert [line["received_at"] for line in lines] == ["2026-01-05T12:00:00Z", "2026-01-05T11:59:30Z"]
 
 
+def test_equal_ids_of_two_tenants_or_of_two_types_are_two_events(intake: EventIntake) -> None:
+    outcome = interaction("e1") | {"type": "outcome", "kind": "clicked"}
+    first, second = take(intake, [interaction("e1"), outcome], [interaction("e1", tenant="fern")])
+    assert (first.accepted, second.accepted, second.duplicate) == (2, 1, 0)
+
+
+def test_an_event_from_the_future_is_rejected_and_a_clock_that_is_a_little_ahead_is_not(
+    intake: EventIntake,
+) -> None:
+    ahead, future = "2026-01-05T12:04:00Z", "2079-01-01T00:00:00Z"
+    [answer] = take(intake, [interaction("e1", received_at=ahead), interaction("e2", received_at=future)])
+    assert (answer.accepted, [each.field for each in answer.rejected]) == (1, ["received_at"])
+
+
 def test_an_event_counts_once_within_a_batch_and_between_batches(intake: EventIntake) -> None:
     first, second = take(intake, [interaction("e1"), interaction("e1")], [interaction("e1")])
     assert (first.accepted, first.duplicate) == (1, 1)
