@@ -20,7 +20,7 @@ demo: setup ## The whole loop under a real scheduler, then the addresses and a t
 test: ## Every test, with all set-up
 	@.ci/system-packages
 	@.ci/setup
-	@pytest
+	@pytest -n 2 --dist loadfile
 
 unit: setup ## The quick tests only
 	@pytest tests/unit src
