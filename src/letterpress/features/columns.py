@@ -27,7 +27,9 @@ CONTEXT_NUMBERS = ("mobile_share", "send_hour", "send_weekday", "hours_to_send")
 
 _MICROSECONDS_PER_HOUR = 3_600_000_000.0
 _FIELDS = frozenset(CampaignContext.__struct_fields__)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _THURSDAY = 3  # the first day of 1970
+_MISSING = KEY_SEPARATOR  # no text of the log holds a control character
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,11 @@ def context_row(recommender: Recommender, campaign: CampaignContext, shown_at: d
     if campaign.send_at is None:
         row += (nan, nan, nan)
     else:
-        sent = campaign.send_at.astimezone(UTC)
-        wait = sent - shown_at
+        # Differences only: moved to UTC, a time at either end of the calendar would overflow.
+        sent, wait = campaign.send_at - _EPOCH, campaign.send_at - shown_at
         microseconds = (wait.days * 86_400 + wait.seconds) * 1_000_000 + wait.microseconds
-        row += (float(sent.hour), float(sent.weekday()), microseconds / _MICROSECONDS_PER_HOUR)
+        weekday = (sent.days + _THURSDAY) % 7
+        row += (float(sent.seconds // 3600), float(weekday), microseconds / _MICROSECONDS_PER_HOUR)
     return row
 
 
@@ -94,11 +97,11 @@ def entity_keys(
     if entity == "item":
         return [f"{tenant}{KEY_SEPARATOR}{item_id}" for item_id in item_ids]
     if entity == "item_segment":
-        segment = campaign.segment or ""
+        segment = _MISSING if campaign.segment is None else campaign.segment
         return [f"{tenant}{KEY_SEPARATOR}{item_id}{KEY_SEPARATOR}{segment}" for item_id in item_ids]
     if entity == "enhancement_industry":
-        industry = campaign.industry or ""
-        return [f"{item.get('enhancement', '')}{KEY_SEPARATOR}{industry}" for item in labels]
+        industry = _MISSING if campaign.industry is None else campaign.industry
+        return [f"{item.get('enhancement', _MISSING)}{KEY_SEPARATOR}{industry}" for item in labels]
     raise KeyError(entity)
 
 

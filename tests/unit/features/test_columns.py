@@ -16,8 +16,15 @@ def test_keys_are_those_of_the_snapshot() -> None:
     assert entity_keys("item_segment", "t", CAMPAIGN, ["a"], labels[:1]) == ["t\x1fa\x1floyal"]
     assert entity_keys("enhancement_industry", "t", CAMPAIGN, ["a", "b"], labels) == [
         "warm\x1ffood",
-        "\x1ffood",
+        "\x1f\x1ffood",
     ]
+
+
+def test_a_missing_part_is_not_an_empty_one() -> None:
+    nowhere, empty = CampaignContext(campaign_id="c"), CampaignContext(campaign_id="c", segment="")
+    assert entity_keys("item_segment", "t", empty, ["a"], [{}]) == ["t\x1fa\x1f"]
+    assert entity_keys("item_segment", "t", nowhere, ["a"], [{}]) != ["t\x1fa\x1f"]
+    assert entity_keys("enhancement_industry", "t", nowhere, ["a"], [{"enhancement": ""}]) != ["\x1f"]
 
 
 def test_an_unknown_entity_is_an_error() -> None:

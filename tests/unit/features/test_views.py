@@ -24,6 +24,7 @@ from letterpress.recommenders import RECOMMENDERS, Recommender, get_recommender
 
 IMAGES = get_recommender("image_enhancement")
 START = datetime(2026, 1, 5, tzinfo=UTC)
+ENDS_OF_THE_CALENDAR = ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59.999999-14:00")
 MOMENTS = st.timedeltas(timedelta(0), timedelta(days=400)).map(lambda step: START + step)
 
 
@@ -37,7 +38,7 @@ def campaigns(recommender: Recommender) -> st.SearchStrategy[CampaignContext]:
         CampaignContext,
         campaign_id=st.just("c"),
         mobile_share=st.none() | st.floats(0.0, 1.0),
-        send_at=st.none() | MOMENTS,
+        send_at=st.none() | MOMENTS | st.sampled_from(ENDS_OF_THE_CALENDAR).map(datetime.fromisoformat),
         **fields,
     )
 
