@@ -88,9 +88,11 @@ class ServiceSettings(_Section):
     port: int = Field(default=3000, ge=1, le=65535)
     workers: int = Field(default=1, ge=1, le=64)
     token: SecretStr | None = Field(
-        default=None, description="Bearer token that requests must carry; open when not set"
+        default=None, min_length=1, description="Bearer token that requests must carry; open when not set"
     )
-    max_items: int = Field(default=1000, ge=1, description="most items that one request may carry")
+    max_items: int = Field(
+        default=1000, ge=1, le=1000, description="most items of a request; no more fit into a logged slate"
+    )
     max_body_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
     log_flush_seconds: float = Field(default=0.1, gt=0)
     log_rotate_seconds: float = Field(default=5.0, gt=0, description="age at which a log file is landed")
@@ -107,7 +109,9 @@ class AirflowSettings(_Section):
     port: int = Field(default=8080, ge=1, le=65535)
     user: str = "admin"
     password: SecretStr | None = Field(
-        default=None, description="of the UI; made up at the first start and kept in the state folder"
+        default=None,
+        min_length=1,
+        description="of the UI; made up at the first start and kept in the state folder",
     )
     parallelism: int = Field(default=4, ge=1, description="tasks that may run at once")
 

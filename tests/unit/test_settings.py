@@ -44,6 +44,19 @@ def test_a_service_open_to_others_needs_a_token(monkeypatch: pytest.MonkeyPatch)
     assert read_settings().service.token is not None
 
 
+@pytest.mark.parametrize("name", ["SERVICE__TOKEN", "AIRFLOW__PASSWORD"])
+def test_an_empty_secret_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"LETTERPRESS_{name}", "")
+    with pytest.raises(SettingsError, match=f"LETTERPRESS_{name}"):
+        read_settings()
+
+
+def test_a_request_may_not_carry_more_items_than_a_logged_slate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LETTERPRESS_SERVICE__MAX_ITEMS", "1001")
+    with pytest.raises(SettingsError, match="less than or equal to 1000"):
+        read_settings()
+
+
 def test_a_child_finds_the_same_home_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LETTERPRESS_HOME", "state")
