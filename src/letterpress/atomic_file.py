@@ -7,17 +7,17 @@ import tempfile
 from pathlib import Path
 
 
-def sync_folder(folder: Path) -> None:
-    """Make renames inside `folder` survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync_path(path: Path) -> None:
+    """Wait until a file's content, or the renames inside a folder, survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write `content` beside `path`, flush it to disk and rename it over `path`.
+def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+    """Write `content` beside `path`, flush it to disk and rename it over `path`; nobody sees another `mode`.
 
     Raises:
         OSError: no space, no permission; `path` is then as it was.
@@ -30,9 +30,9 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
+        temporary.chmod(mode)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    sync_path(path.parent)

@@ -19,8 +19,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from letterpress.atomic_file import sync_path, write_atomically
 from letterpress.clock import Clock
 from letterpress.errors import StorageError
+from letterpress.lake.durability import sync_paths
 from letterpress.lake.known_items import KnownItems, load_known_items
 from letterpress.lake.snapshot_export import export_recommender, read_span
 from letterpress.lake.snapshot_layout import (
@@ -97,18 +99,8 @@ def _write_files(home: Home, staged: Path, spec: Mapping[str, SnapshotSpec], thr
     files = {str(path.relative_to(staged)): hash_file(path) for path in paths}
     manifest = Manifest(FORMAT, as_of, first_hour, last_hour, entries, files)
     (staged / MANIFEST).write_bytes(encode_manifest(manifest))
-    for path in (*paths, staged / MANIFEST, *(staged / recommender for recommender in entries), staged):
-        _sync(path)
+    sync_paths((*paths, staged / MANIFEST, *(staged / recommender for recommender in entries), staged))
     return manifest
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file or folder is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _move_into_place(home: Home, staged: Path, manifest: Manifest) -> bool:
@@ -124,7 +116,7 @@ def _move_into_place(home: Home, staged: Path, manifest: Manifest) -> bool:
             return False
     staged.chmod(0o755)
     os.rename(staged, folder)  # noqa: PTH104 - what is asked for is exactly rename(2)
-    _sync(home.snapshots)
+    sync_path(home.snapshots)
     return True
 
 
@@ -132,11 +124,7 @@ def _make_current(home: Home, name: str, clock: Clock, kept: int) -> None:
     before = read_current_or_none(home)
     older = [each for each in (before.snapshot, *before.history) if each != name] if before else []
     current = Current(name, clock.now(), tuple(older[: kept - 1]))
-    aside = home.snapshots / f".{CURRENT}.tmp"
-    aside.write_bytes(msgspec.json.encode(current))
-    _sync(aside)
-    aside.replace(home.snapshots / CURRENT)
-    _sync(home.snapshots)
+    write_atomically(home.snapshots / CURRENT, msgspec.json.encode(current))
     for folder in home.snapshots.iterdir():
         if folder.is_dir() and folder.name not in (name, *current.history):
             shutil.rmtree(folder, ignore_errors=True)

@@ -7,9 +7,11 @@ its cache in a folder that all projects of a machine share unless it is told oth
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
+import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
@@ -40,8 +42,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
     passwords = folder / "secrets" / "passwords.json"
     wanted = json.dumps({settings.airflow.user: airflow_password(settings)}).encode()
     if not passwords.exists() or passwords.read_bytes() != wanted:
-        write_atomically(passwords, wanted)
-        passwords.chmod(0o600)
+        write_atomically(passwords, wanted, mode=0o600)
     return child_environment(settings, AIRFLOW_HOME=str(folder), **_options(settings, folder, passwords))
 
 
@@ -77,15 +78,16 @@ def _options(settings: Settings, folder: Path, passwords: Path) -> dict[str, str
 
 
 def _secret(path: Path, *, size: int = SECRET_BYTES) -> str:
-    """The secret kept at `path`, made on first use and readable by its owner only."""
-    try:
-        return path.read_text(encoding="ascii")
-    except FileNotFoundError:
+    """The secret kept at `path`, made on first use and readable by its owner only.
+
+    It appears whole, by a link: a full disk leaves no empty secret, and of two first uses one wins.
+    """
+    if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:  # somebody was quicker
-            return path.read_text(encoding="ascii")
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="ascii") as file:  # mode 0600
             file.write(secrets.token_urlsafe(size))
-        return path.read_text(encoding="ascii")
+            file.flush()
+            os.fsync(file.fileno())
+            with contextlib.suppress(FileExistsError):  # somebody was quicker
+                path.hardlink_to(file.name)
+    return path.read_text(encoding="ascii")

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from letterpress.atomic_file import sync_folder, write_atomically
+from letterpress.atomic_file import sync_path, write_atomically
 from letterpress.errors import ModelRefusedError, StorageError
 from letterpress.ranking.scorer import BoosterScorer, PopularityScorer, Scorer
 
@@ -169,7 +169,7 @@ class ModelBundle:
             shutil.rmtree(building, ignore_errors=True)
             if not target.exists():  # else another process was quicker with the same bytes
                 raise
-        sync_folder(folder)
+        sync_path(folder)
         return target
 
     @classmethod

@@ -21,7 +21,7 @@ import time
 from concurrent.futures import Future
 from pathlib import Path
 
-from letterpress.atomic_file import sync_folder
+from letterpress.atomic_file import sync_path
 from letterpress.clock import Clock
 from letterpress.errors import StorageError
 from letterpress.log import logger
@@ -57,7 +57,7 @@ def _land(path: Path) -> Path:
         path.unlink()
     else:
         path.rename(target)
-        sync_folder(path.parent)
+        sync_path(path.parent)
     return target
 
 
@@ -72,7 +72,7 @@ class _OpenFile:
         self._descriptor = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         hidden.rename(path)
-        sync_folder(path.parent)
+        sync_path(path.parent)
 
     def append(self, content: bytes) -> None:
         """Put `content` on disk, or raise OSError and leave the file as it was."""
