@@ -7,6 +7,7 @@ before BentoML's router; BentoML's own paths lie under `/bento`, so that `/ready
 from __future__ import annotations
 
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import bentoml  # not followed by the type checker, hence the ignores below
@@ -18,11 +19,12 @@ from letterpress.serving.asgi import Entrance
 from letterpress.serving.lifeline import end_with_parent
 from letterpress.serving.problems import from_error
 from letterpress.serving.service import RankingService
-from letterpress.settings import read_settings
+from letterpress.settings import Home, read_settings
 
 configure_log()
 SETTINGS = read_settings()
-SERVICE = RankingService(SETTINGS)
+PACKED = Home(root=Path(__file__).resolve().with_name("packed"))  # there is none beside the sources
+SERVICE = RankingService(SETTINGS, packed=PACKED if PACKED.root.is_dir() else None)
 
 
 @bentoml.service(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,6 +25,8 @@ from bench.synthetic_home import TENANT, publish_model, train_noise, write_snaps
 
 from letterpress.features import feature_names
 from letterpress.recommenders import get_recommender
+from letterpress.registry.packaging import bento_store, build_bento
+from letterpress.registry.store import register
 from letterpress.settings import Home, Settings, child_environment
 
 LETTERPRESS = Path(sys.executable).with_name("letterpress")
@@ -72,13 +75,13 @@ class Running:
 
 
 @contextlib.contextmanager
-def serve(root: Path, **settings: str) -> Iterator[Running]:
+def serve(root: Path, *arguments: str, **settings: str) -> Iterator[Running]:
     port = free_port()
     environment = child_environment(Settings(home=root)) | settings
     output = root / "serve.log"
     with output.open("wb") as file:
         process = subprocess.Popen(
-            [str(LETTERPRESS), "serve", "--port", str(port)],
+            [str(LETTERPRESS), "serve", "--port", str(port), *arguments],
             env=environment,
             stdout=file,
             stderr=subprocess.STDOUT,
@@ -96,7 +99,7 @@ def serve(root: Path, **settings: str) -> Iterator[Running]:
 
 def make_home(root: Path) -> Home:
     home = Home(root=root)
-    home.snapshots.mkdir()
+    home.snapshots.mkdir(parents=True)
     write_snapshot(home, items=50)
     publish_model(home, version=1)
     return home
@@ -289,3 +292,27 @@ def test_a_used_port_is_a_sentence_and_exit_code_three(tmp_path: Path) -> None:
     assert finished.returncode == 3
     assert f"port {port}" in finished.stderr
     assert "Traceback" not in finished.stderr
+
+
+def test_a_bento_answers_in_an_empty_home_and_then_follows_what_is_published_there(tmp_path: Path) -> None:
+    built = make_home(tmp_path / "built")
+    settings = Settings(home=built.root)
+    bundle = built.root / publish_model(built, version=1).bundle
+    version = register(built, "image_enhancement", bundle, {}, {})
+    tag = build_bento(settings, "image_enhancement", version)
+    store = bento_store(built)
+    empty = Home(root=tmp_path / "empty")
+    shutil.copytree(store, bento_store(empty))
+    shutil.rmtree(built.root)
+    with serve(empty.root, "--bento", tag) as running:
+        first = httpx.post(f"{running.url}/v1/rank", json=sample()).json()
+        assert first["model"] == f"image_enhancement/{version}"
+        assert len(first["items"]) == sample()["k"]
+        publish_model(empty, version=7)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            answer = httpx.post(f"{running.url}/v1/rank", json=sample()).json()
+            if answer["model"] == "image_enhancement/7":
+                break
+            time.sleep(0.1)
+        assert answer["model"] == "image_enhancement/7"

@@ -17,13 +17,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from letterpress.clock import ScaledClock
 from letterpress.errors import BrokenError
+from letterpress.lake.snapshot_layout import CURRENT, read_current
+from letterpress.lake.snapshots import TRAINING
 from letterpress.ranking.bundle import ModelBundle
+from letterpress.registry.publication import publish
 from letterpress.registry.store import RegisteredModel, model_version, registry_lock
 from letterpress.settings import Home, Settings, child_environment
 
 SERVICE_NAME = "ranking"
 BUILD_SECONDS = 300
+PACKED = "packed"
+"""Folder in a Bento that is laid out like a home."""
+
+_PACKED_PATTERNS = ("bentofile.yaml", "packed_model.json", f"{PACKED}/**", "letterpress/**")
 _NOT_PACKED = shutil.ignore_patterns("__pycache__", "*.pyc", "*.tmp")
 
 
@@ -91,8 +99,28 @@ def _staged(settings: Settings, model: RegisteredModel, bundle: ModelBundle) -> 
             "schema_hash": bundle.manifest.schema_hash,
             "snapshot": bundle.manifest.snapshot,
         }
+        _pack_seed(settings.paths, model, Home(root=folder / PACKED))
         (folder / "packed_model.json").write_text(json.dumps(note, indent=2, sort_keys=True) + "\n")
         yield folder
+
+
+def _pack_seed(home: Home, model: RegisteredModel, packed: Home) -> None:
+    """What lets the Bento answer before anything is published where it runs: bundle, pointer, features."""
+    bundle = packed.registry / "bundles" / model.recommender / model.bundle.name
+    shutil.copytree(model.bundle, bundle)
+    publish(
+        packed,
+        recommender=model.recommender,
+        version=model.version,
+        bento=bento_tag(model.recommender, model.version),
+        bundle=bundle,
+        clock=ScaledClock(home.clock),
+    )
+    current = read_current(home)
+    if current is not None:
+        source = home.snapshots / current.snapshot
+        shutil.copytree(source, packed.snapshots / source.name, ignore=shutil.ignore_patterns(TRAINING))
+        shutil.copyfile(home.snapshots / CURRENT, packed.snapshots / CURRENT)
 
 
 def _run_build(settings: Settings, folder: Path, tag: str) -> None:
@@ -152,7 +180,13 @@ def _build_here(folder: Path, tag: str) -> None:
         version=version,
         description=declared.get("description"),
         labels={**declared.get("labels", {}), "model": note["model_tag"].replace(":", "-")},
-        include=[*declared.get("include", []), "bentofile.yaml", "packed_model.json", "letterpress/**"],
+        include=[
+            *declared.get("include", []),
+            "bentofile.yaml",
+            "packed_model.json",
+            f"{PACKED}/**",
+            "letterpress/**",
+        ],
         python=declared.get("python"),
         models=[model_tag],
         build_ctx=str(folder),

@@ -50,8 +50,10 @@ class Loaded:
     problems: dict[str, str] = field(default_factory=dict)
 
 
-def load_model(home: Home, publication: Publication) -> LoadedModel:
-    """The model that a pointer names, after its checksums, schema and parity were verified.
+def load_model(home: Home, publication: Publication, compiled: Path) -> LoadedModel:
+    """The model that a pointer of `home` names, after its checksums, schema and parity were verified.
+
+    Its machine code is kept in the folder `compiled`, where that can be written.
 
     Raises:
         ModelRefusedError: the bundle is damaged or was made for other features.
@@ -72,7 +74,7 @@ def load_model(home: Home, publication: Publication) -> LoadedModel:
     if bundle.booster is None:
         scorer = bundle.scorer()
     else:
-        scorer = load_tree_scorer(bundle.booster, len(names), compiled_folder(home))
+        scorer = load_tree_scorer(bundle.booster, len(names), compiled)
     scorer.score(np.full((WARM_UP_ROWS, len(names)), np.nan, np.float32))
     seconds = time.perf_counter() - started
     logger.info("load_model model=%s scorer=%s seconds=%.3f", publication.model, _kind(scorer), seconds)

@@ -19,7 +19,7 @@ from letterpress.serving.problems import problem, wrong_body
 from letterpress.serving.service_metrics import ServiceMetrics
 from letterpress.serving.slate import RankedSlate, rank_slate
 from letterpress.serving.watcher import SNAPSHOT, Watcher
-from letterpress.settings import Settings
+from letterpress.settings import Home, Settings
 
 SWITCH_SECONDS = 0.0005
 """How long the writer or the watcher may hold the interpreter while a request waits; 5 ms by default."""
@@ -28,7 +28,7 @@ SWITCH_SECONDS = 0.0005
 class RankingService:
     """One worker's service. `start` before the first request, `stop` after the last."""
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+    def __init__(self, settings: Settings, clock: Clock | None = None, *, packed: Home | None = None) -> None:
         self.settings = settings
         self.clock = clock or ScaledClock(settings.paths.clock)
         self.metrics = ServiceMetrics()
@@ -40,7 +40,7 @@ class RankingService:
             rotate_seconds=options.log_rotate_seconds,
         )
         self.intake = EventIntake(self.log, self.clock, self.metrics.events)
-        self.watcher = Watcher(home, self.metrics.swaps, self.metrics.load_failures)
+        self.watcher = Watcher(home, self.metrics.swaps, self.metrics.load_failures, packed=packed)
         needs_token = options.token is not None
         document = build_document(version=__version__, needs_token=needs_token)
         self.openapi = msgspec.json.encode(document)

@@ -14,10 +14,11 @@ from collections import Counter
 from pathlib import Path
 
 from letterpress.errors import LetterpressError, StorageError
+from letterpress.lake.snapshot_layout import CURRENT
 from letterpress.lake.snapshots import Snapshot
 from letterpress.log import logger
 from letterpress.registry.publication import pointer_folder, read_pointer
-from letterpress.serving.loaded import Loaded, LoadedModel, load_model, open_snapshot
+from letterpress.serving.loaded import Loaded, LoadedModel, compiled_folder, load_model, open_snapshot
 from letterpress.settings import Home
 
 POLL_SECONDS = 0.25
@@ -42,9 +43,13 @@ def mark_of(path: Path) -> Mark | None:
 class Watcher:
     """Holds the current `Loaded` in `.loaded`, and keeps it up to date."""
 
-    def __init__(self, home: Home, swaps: Counter[str], load_failures: Counter[str]) -> None:
+    def __init__(
+        self, home: Home, swaps: Counter[str], load_failures: Counter[str], *, packed: Home | None = None
+    ) -> None:
+        """`packed` is what came inside the Bento: taken where `home` has nothing published."""
         self.loaded = Loaded()
         self._home, self._swaps, self._load_failures = home, swaps, load_failures
+        self._homes = (home,) if packed is None else (home, packed)
         self._marks: dict[str, Mark | None] = {}
         self._refused_at = 0.0
         self._stopping = threading.Event()
@@ -74,12 +79,20 @@ class Watcher:
             self._refused_at = time.monotonic()
             for source in self.loaded.problems:
                 self._marks.pop(source, None)
-        current = self._home.snapshots / "current.json"
-        if self._changed(SNAPSHOT, current):
-            self._take_snapshot()
-        for path in sorted(pointer_folder(self._home).glob("[!.]*.json")):
+        published = [home for home in self._homes if (home.snapshots / CURRENT).exists()]
+        if published and self._changed(SNAPSHOT, published[0].snapshots / CURRENT):
+            self._take_snapshot(published[0])
+        for home, path in self._pointers():
             if self._changed(path.stem, path):
-                self._take_model(path)
+                self._take_model(home, path)
+
+    def _pointers(self) -> list[tuple[Home, Path]]:
+        """For every recommender the pointer that counts, with the home that its bundle lies in."""
+        found: dict[str, tuple[Home, Path]] = {}
+        for home in self._homes:
+            for path in pointer_folder(home).glob("[!.]*.json"):
+                found.setdefault(path.stem, (home, path))
+        return [found[name] for name in sorted(found)]
 
     def _changed(self, source: str, path: Path) -> bool:
         mark = mark_of(path)
@@ -88,23 +101,23 @@ class Watcher:
         self._marks[source] = mark
         return True
 
-    def _take_snapshot(self) -> None:
+    def _take_snapshot(self, home: Home) -> None:
         old = self.loaded
         try:
-            snapshot = open_snapshot(self._home)
+            snapshot = open_snapshot(home)
         except (LetterpressError, OSError) as error:
             self._refuse(SNAPSHOT, error)
             return
         self._swap(SNAPSHOT, old.models, snapshot)
         logger.info("watcher took snapshot=%s", snapshot.snapshot_id)
 
-    def _take_model(self, path: Path) -> None:
+    def _take_model(self, home: Home, path: Path) -> None:
         old = self.loaded
         try:
             publication = read_pointer(path)
             if publication.recommender != path.stem:
                 raise StorageError(f"expected a pointer of {path.stem}, found one of {publication.model}.")
-            model = load_model(self._home, publication)
+            model = load_model(home, publication, compiled_folder(self._home))
         except (LetterpressError, OSError) as error:
             self._refuse(path.stem, error)
             return
