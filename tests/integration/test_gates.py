@@ -90,6 +90,10 @@ def shift_day(rows: Rows) -> None:
     rows[0]["received_at"] += timedelta(days=1)
 
 
+def repeat_an_event(rows: Rows) -> None:
+    rows.append(rows[0])
+
+
 def set_clocks_ahead(rows: Rows) -> None:
     for row in rows:
         row["received_at"] = row["occurred_at"] - timedelta(hours=1)
@@ -107,13 +111,13 @@ def click_too_often(rows: Rows) -> None:
 
 RAW_FAULTS: dict[str, tuple[str, Callable[[Rows], None]]] = {
     "raw_events.event_ids_are_present": ("interaction", put("event_id", None)),
-    "raw_events.event_ids_are_unique": ("interaction", put("event_id", "s-0")),
+    "raw_events.event_ids_are_unique": ("interaction", repeat_an_event),
     "raw_events.tenants_are_present": ("outcome", put("tenant", None)),
     "raw_events.occurrence_times_are_present": ("interaction", put("occurred_at", None)),
     "raw_events.arrival_times_are_present": ("slate", put("received_at", None)),
     "raw_events.clocks_agree": ("interaction", set_clocks_ahead),
     "raw_events.events_are_in_their_hour": ("outcome", shift_day),
-    "raw_slates.slate_ids_are_unique": ("slate", put("slate_id", "slate-7")),
+    "raw_slates.slate_ids_are_unique": ("slate", put("slate_id", "slate-3")),
     "raw_slates.positions_have_no_gaps": ("slate", put_in_first_place("position", 5)),
     "raw_slate_items.item_ids_are_present": ("slate", put_in_first_place("item_id", None)),
     "raw_slate_items.positions_start_at_one": ("slate", count_from_zero),
@@ -164,6 +168,16 @@ def test_a_log_of_single_slots_at_any_position_passes(
     write_raw(
         settings.paths.raw, [msgspec.structs.replace(slate, items=[slate.items[2]]) for slate in slates]
     )
+
+    assert raw_failures() == {}
+
+
+def test_two_tenants_may_use_the_same_ids(
+    raw_failures: RawFailures, settings: Settings, write_raw: WriteRaw
+) -> None:
+    log = clean_log()
+    others = [msgspec.structs.replace(event, tenant=f"{event.tenant}-too") for event in log]
+    write_raw(settings.paths.raw, log + others)
 
     assert raw_failures() == {}
 

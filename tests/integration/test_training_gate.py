@@ -125,6 +125,12 @@ def test_a_fault_in_the_training_set_is_caught_by_name(
     assert critical == {name} | CONSEQUENCES.get(name, set())
 
 
+def test_two_tenants_may_use_the_same_ids(training_failures: TrainingFailures) -> None:
+    found = training_failures("* from examples union all select * replace ('other' as tenant) from examples")
+
+    assert found == {}
+
+
 def test_one_campaign_warns_only(training_failures: TrainingFailures) -> None:
     found = training_failures("* replace ('campaign-1' as campaign_id) from examples")
 

@@ -16,6 +16,7 @@ from letterpress.errors import NotEnoughDataError, StorageError
 from letterpress.events.types import EVENT_NAMES
 from letterpress.lake.partitions import HOUR, HourRange, format_hour, parse_hour
 from letterpress.lake.raw_schema import ANCHOR_HOUR, ANCHOR_RECOMMENDER, ensure_anchors, partition_path
+from letterpress.lake.snapshot_layout import COUNT_NAMES, ENTITIES
 from letterpress.settings import Home
 
 TOTALS_WINDOW = timedelta(days=14)
@@ -26,7 +27,7 @@ _ENVELOPE = "event_id, tenant, recommender, hour, occurred_at, received_at"
 _RAW_VIEWS = {
     "raw_slates": """
         select
-            recommender || '/' || slate_id as slate_key,
+            concat_ws('/', recommender, tenant, slate_id) as slate_key,
             recommender,
             slate_id,
             len(items) as item_count,
@@ -67,6 +68,7 @@ _RAW_VIEWS = {
 _SLATES_OF_EXAMPLES = """
     select
         recommender,
+        tenant,
         slate_id,
         count(*) as item_count,
         case
@@ -75,12 +77,10 @@ _SLATES_OF_EXAMPLES = """
         end as missing_positions,
         sum(chosen + clicked)::bigint as positives
     from training_examples
-    group by recommender, slate_id
+    group by recommender, tenant, slate_id
 """
-_NEEDED_FOR_SLATES = {"recommender", "slate_id", "position", "chosen", "clicked"}
-_ENTITIES = ("item", "item_segment", "enhancement_industry")
-_COUNTS = ("shown", "chosen", "delivered", "clicked", "converted", "unsubscribed")
-KNOWN_COUNTS = tuple(f"{entity}_{count}" for entity in _ENTITIES for count in _COUNTS)
+_NEEDED_FOR_SLATES = {"recommender", "tenant", "slate_id", "position", "chosen", "clicked"}
+KNOWN_COUNTS = tuple(f"{entity}_{count}" for entity in ENTITIES for count in COUNT_NAMES)
 
 
 def _quoted(text: str) -> str:
@@ -156,12 +156,16 @@ def _recent_outcomes(raw: Path, window: HourRange) -> str:
 
 def _all_events() -> str:
     union = " union all by name ".join(
-        f"select {_ENVELOPE} from events_of_{event}"  # noqa: S608
+        f"select '{event}' as type, {_ENVELOPE} from events_of_{event}"  # noqa: S608
         for event in EVENT_NAMES
     )
     return f"""
         select
             *,
+            -- What ingest knows an event by: ids of two tenants may well be equal.
+            case when event_id is not null
+                then concat_ws('/', recommender, tenant, type, event_id)
+            end as event_key,
             epoch(occurred_at) - epoch(received_at) as seconds_ahead,
             (strftime(occurred_at at time zone 'UTC', '%Y-%m-%dT%H') = hour)::integer as is_in_its_hour
         from ({union})
