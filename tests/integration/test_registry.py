@@ -98,6 +98,15 @@ def test_rolling_back_returns_through_all_earlier_champions_and_then_refuses(hom
         restore_previous(home, PETS)
 
 
+def test_a_champion_is_taken_over_from_only_while_it_stands(home: Home) -> None:
+    first, second, third = (register_pets(home, snapshot) for snapshot in ("s1", "s2", "s3"))
+    make_champion(home, PETS, first, instead_of="none")
+    make_champion(home, PETS, second, instead_of="pets/1")
+    with pytest.raises(ModelRefusedError, match=r"from pets/1, but the champion is now pets/2"):
+        make_champion(home, PETS, third, instead_of="pets/1")
+    assert model_version(home, PETS, second).aliases == ("champion",)
+
+
 def test_a_damaged_bundle_is_not_rolled_back_to(home: Home) -> None:
     first = save_bundle(home, PETS, "s1")
     for snapshot in ("s1", "s2"):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -22,9 +23,9 @@ from letterpress.orchestration.score_file import score_file
 from letterpress.orchestration.train_challenger import train_challenger
 from letterpress.registry.packaging import bento_store
 from letterpress.registry.publication import published
-from letterpress.registry.store import versions
+from letterpress.registry.store import make_champion, restore_previous, versions
 from letterpress.registry.verdicts import read_verdict, write_verdict
-from letterpress.settings import Settings
+from letterpress.settings import Home, Settings
 from letterpress.simulation.simulate import Plan, simulate
 
 PICTURES = "image_enhancement"
@@ -109,6 +110,23 @@ def test_a_rolled_back_model_is_not_released_by_a_rerun(settings: Settings) -> N
     verdict = judge_challenger(settings, PICTURES, 2, clock=CLOCK)
     assert not verdict["promoted"]
     assert "rolled back" in verdict["reason"]
+
+
+def test_a_rollback_while_a_release_is_under_way_is_not_undone_by_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bless(settings, 2, champion="image_enhancement/1")
+
+    def make_champion_and_lose_it(home: Home, *arguments: Any, **options: Any) -> None:
+        make_champion(home, *arguments, **options)
+        restore_previous(home, PICTURES)
+
+    monkeypatch.setattr(
+        "letterpress.orchestration.release_challenger.make_champion", make_champion_and_lose_it
+    )
+    with pytest.raises(ModelRefusedError, match="found image_enhancement/1; its pointer was left alone"):
+        release_challenger(settings, PICTURES, 2, clock=CLOCK)
+    assert published(settings.paths)[PICTURES].model == "image_enhancement/1"
 
 
 def test_nothing_is_released_without_a_verdict_or_with_one_against_another_champion(

@@ -29,9 +29,10 @@ def bootstrap_champion(
             bundle = popularity_bundle(declared, Snapshot.open(home, snapshot_id).snapshot_id)
             path = bundle.save(home.registry / "bundles" / recommender)
             version = register(home, recommender, path, {}, {})
-            released = put_into_production(settings, model_version(home, recommender, version), clock=clock)
+            first = model_version(home, recommender, version)
+            released = put_into_production(settings, first, instead_of=None, clock=clock)
         else:
-            released = put_into_production(settings, standing, clock=clock)
+            released = put_into_production(settings, standing, instead_of=standing, clock=clock)
         counts.update(model=released["model"], is_new=standing is None)
     return {**released, "is_new": standing is None}
 

@@ -15,6 +15,7 @@ from letterpress.registry.store import (
     champion,
     make_champion,
     model_version,
+    registry_lock,
     restore_previous,
 )
 from letterpress.registry.verdicts import VerdictRecord, read_verdict
@@ -29,14 +30,16 @@ def release_challenger(
     Every part is a no-op where it is done already, so a run that was cut off is finished by the next.
 
     Raises:
-        ModelRefusedError: its verdict refuses it, was against another champion, or it was rolled back.
+        ModelRefusedError: its verdict refuses it, was against another champion, or it was rolled back; or
+            another release or a rollback came between.
     """
     get_recommender(recommender)
     home = settings.paths
     model, verdict = model_version(home, recommender, version), read_verdict(home, recommender, version)
-    _require_blessed(model, verdict, champion(home, recommender))
+    standing = champion(home, recommender)
+    _require_blessed(model, verdict, standing)
     with log_step("release_challenger", model=model.name) as counts:
-        released = put_into_production(settings, model, clock=clock)
+        released = put_into_production(settings, model, instead_of=standing, clock=clock)
         counts.update(bento=released["bento"])
     return {**released, "reason": verdict.reason if verdict else ""}
 
@@ -62,20 +65,34 @@ def _require_blessed(
 
 
 def put_into_production(
-    settings: Settings, model: RegisteredModel, *, clock: Clock | None = None
+    settings: Settings,
+    model: RegisteredModel,
+    *,
+    instead_of: RegisteredModel | None,
+    clock: Clock | None = None,
 ) -> dict[str, Any]:
-    """Bento, alias and pointer of `model`, in this order: the service never follows a half-done release."""
+    """Bento, alias and pointer of `model`, in this order: the service never follows a half-done release.
+
+    `instead_of` is the champion at the time of the decision. Packing takes a while, so both the alias and
+    the pointer are written only while nobody else has released or rolled back.
+
+    Raises:
+        ModelRefusedError: somebody has.
+    """
     home = settings.paths
     bento = build_bento(settings, model.recommender, model.version)
-    make_champion(home, model.recommender, model.version)
-    publication = publish(
-        home,
-        recommender=model.recommender,
-        version=model.version,
-        bento=bento,
-        bundle=model.bundle,
-        clock=clock or ScaledClock(settings.paths.clock),
-    )
+    replaced = "none" if instead_of is None else instead_of.name
+    make_champion(home, model.recommender, model.version, instead_of=replaced)
+    with registry_lock(home):
+        _require_champion(model, champion(home, model.recommender))
+        publication = publish(
+            home,
+            recommender=model.recommender,
+            version=model.version,
+            bento=bento,
+            bundle=model.bundle,
+            clock=clock or ScaledClock(settings.paths.clock),
+        )
     return {
         "recommender": model.recommender,
         "version": model.version,
@@ -85,6 +102,14 @@ def put_into_production(
         "sha256": publication.sha256,
         "published_at": publication.published_at,
     }
+
+
+def _require_champion(model: RegisteredModel, standing: RegisteredModel | None) -> None:
+    if standing is None or standing.version != model.version:
+        found = "none" if standing is None else standing.name
+        raise ModelRefusedError(
+            f"expected {model.name} to be the champion still, found {found}; its pointer was left alone."
+        )
 
 
 def roll_back(settings: Settings, recommender: str, *, clock: Clock | None = None) -> dict[str, Any]:
@@ -97,5 +122,5 @@ def roll_back(settings: Settings, recommender: str, *, clock: Clock | None = Non
     with log_step("roll_back", recommender=recommender) as counts:
         taken_back, restored = restore_previous(settings.paths, recommender)
         counts.update(taken_back=taken_back.name, restored=restored.name)
-        released = put_into_production(settings, restored, clock=clock)
+        released = put_into_production(settings, restored, instead_of=restored, clock=clock)
     return {**released, "taken_back": taken_back.name}

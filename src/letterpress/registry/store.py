@@ -199,11 +199,24 @@ def set_alias(home: Home, recommender: str, alias: Alias, version: int) -> None:
     _client(home).set_registered_model_alias(recommender, alias, str(version))
 
 
-def make_champion(home: Home, recommender: str, version: int) -> RegisteredModel:
-    """Let `version` be the champion and remember whom it replaced; nothing changes when it is already."""
+def make_champion(
+    home: Home, recommender: str, version: int, *, instead_of: str | None = None
+) -> RegisteredModel:
+    """Let `version` be the champion and remember whom it replaced; nothing changes when it is already.
+
+    Raises:
+        ModelRefusedError: the champion to take over from is not the one called `instead_of` (`none`: no
+            champion): somebody else released or rolled back meanwhile.
+    """
     with registry_lock(home):
         old = champion(home, recommender)
         if old is None or old.version != version:
+            standing = "none" if old is None else old.name
+            if instead_of not in (None, standing):
+                raise ModelRefusedError(
+                    f"{recommender}/{version} was to take over from {instead_of}, but the champion is now "
+                    f"{standing}; run `letterpress evaluate --recommender {recommender} --version {version}`."
+                )
             if old is not None:
                 _client(home).set_model_version_tag(recommender, str(version), REPLACED_TAG, str(old.version))
             set_alias(home, recommender, "champion", version)
