@@ -306,6 +306,23 @@ def test_a_failure_right_after_the_commit_is_made_good_by_the_next_run(
     assert pending_ranges(home) == [HourRange(START, START + timedelta(hours=4))]
 
 
+def test_a_new_file_that_took_the_name_of_a_committed_one_is_read(
+    home: Home, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(home, "a.jsonl", outcome(1))
+
+    def die(_: Home) -> int:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as failing:
+        _crash_at_second_call(failing, "letterpress.lake.ingest.finish_moves", die)
+        with pytest.raises(KeyboardInterrupt):
+            ingest(home, clock, threads=1)
+    land(home, "a.jsonl", outcome(2))
+    assert run(home, clock).total("raw") == 1
+    assert len(outcomes(home)) == 2
+
+
 def test_a_damaged_partition_is_named(home: Home, clock: ManualClock) -> None:
     land(home, "a.jsonl", outcome(1))
     run(home, clock)

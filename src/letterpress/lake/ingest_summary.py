@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from letterpress.lake.ledger import open_ledger, quarantine_reasons, total_counts
+from letterpress.lake.ledger import ledger_path, open_ledger, quarantine_reasons, total_counts
 from letterpress.settings import Home
 
 _LAST_BATCH = """
@@ -20,7 +20,7 @@ def summarise_ingest(home: Home) -> dict[str, Any] | None:
     Raises:
         StorageError: the ledger cannot be read.
     """
-    if not (home.raw / "ledger.sqlite").is_file():
+    if not ledger_path(home).is_file():
         return None
     total = total_counts(home)
     if total["files"] == 0:

@@ -37,6 +37,17 @@ def archive_path(home: Home, path: Path, sha256: str) -> Path:
     return home.landing / ARCHIVE / f"{sha256[:16]}-{path.name}"
 
 
+def is_another_file(home: Home, source: Path, archived: Path) -> bool:
+    """Whether the landing file `source` is not the one that was read to be kept as `archived`.
+
+    It then took the same name after the other one had been read, and still waits for ingest.
+    """
+    if archived.parent != home.landing / ARCHIVE:
+        return False
+    with source.open("rb") as stream:
+        return not archived.name.startswith(hashlib.file_digest(stream, "sha256").hexdigest()[:16])
+
+
 def land_copy(home: Home, source: Path) -> Path:
     """Copy the log `source` into landing, complete or not at all; returns the landed file.
 

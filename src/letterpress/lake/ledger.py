@@ -15,6 +15,7 @@ from pathlib import Path
 
 from letterpress.errors import StorageError
 from letterpress.lake.durability import sync_paths
+from letterpress.lake.landing import is_another_file
 from letterpress.lake.partitions import HourRange, coalesce_hours, format_hour, parse_hour
 from letterpress.settings import Home
 
@@ -59,6 +60,11 @@ class FileEntry:
     reasons: Mapping[str, int]
 
 
+def ledger_path(home: Home) -> Path:
+    """Where the ledger lies."""
+    return home.raw / "ledger.sqlite"
+
+
 @contextmanager
 def open_ledger(home: Home) -> Iterator[sqlite3.Connection]:
     """A connection to `raw/ledger.sqlite`, committed when the block ends well.
@@ -67,7 +73,7 @@ def open_ledger(home: Home) -> Iterator[sqlite3.Connection]:
         StorageError: the ledger cannot be read or written.
     """
     home.raw.mkdir(parents=True, exist_ok=True)
-    path = home.raw / "ledger.sqlite"
+    path = ledger_path(home)
     try:
         connection = sqlite3.connect(path, timeout=30.0)
         try:
@@ -138,16 +144,17 @@ def finish_moves(home: Home) -> int:
         for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
         for source, target in moves:
-            _move(home.root / source, home.root / target)
+            _move(home, home.root / source, home.root / target)
         sync_paths(folders | {folder.parent for folder in folders})
         ledger.execute("delete from moves")
     return len(moves)
 
 
-def _move(source: Path, target: Path) -> None:
-    """Rename unless that was done before a crash."""
+def _move(home: Home, source: Path, target: Path) -> None:
+    """Rename unless that was done before a crash, or the name was given to a newer file since."""
     if source.exists():
-        source.replace(target)
+        if not is_another_file(home, source, target):
+            source.replace(target)
     elif not target.exists():
         raise StorageError(
             f"expected {source.name} to become {target}, found neither; somebody removed it. "
