@@ -7,6 +7,7 @@ with slates as (
 first_copies as (
     select
         recommender,
+        tenant,
         hour,
         event_id
     from slates
@@ -18,4 +19,4 @@ first_copies as (
 
 select slates.*
 from slates
-semi join first_copies using (recommender, hour, event_id)
+semi join first_copies using (recommender, tenant, hour, event_id)
