@@ -8,15 +8,22 @@ from typing import Any
 from cosmos import DbtTaskGroup, ExecutionConfig, LoadMode, ProfileConfig, ProjectConfig, RenderConfig
 from cosmos.constants import ExecutionMode, InvocationMode, TestBehavior
 
+from letterpress.lake.partitions import HourRange, format_hour
 from letterpress.orchestration.airflow_environment import WAREHOUSE_POOL
 from letterpress.settings import read_settings
 
 
 def range_bounds(dag_run: Any, params: Mapping[str, Any]) -> list[str]:
-    """First hour and end hour (exclusive) of the run's partition; empty strings when it has none."""
-    key = dag_run.partition_key or params.get("partition") or ""
-    start, _, end = str(key).partition("--")
-    return [start, end]
+    """First hour and end hour (exclusive) of the run's partition; empty strings when it has none.
+
+    Raises:
+        UsageError: the partition is no range of hours. It ends up in SQL, so nothing else may pass.
+    """
+    key = dag_run.partition_key or params.get("partition")
+    if not key:
+        return ["", ""]
+    hours = HourRange.parse(str(key))
+    return [format_hour(hours.start), format_hour(hours.end)]
 
 
 def dbt_task_group(group_id: str) -> DbtTaskGroup:
