@@ -13,8 +13,12 @@ the alias `champion`, a Bento, and the pointer that the running service follows.
 4. `refresh_site`: the pages show the verdict either way.
 
 **Rerun** at will: the same version gives the same verdict, and a Bento that exists is not built again.
-**Roll back** with `letterpress rollback`. **When `release` fails** nothing was switched: the pointer is
-written last, in one rename. Clear the task.
+**Roll back** with `letterpress rollback`.
+
+**When it fails** the service goes on with the champion that it has.
+- `judge`: a bundle or a snapshot is missing or damaged; the message names it.
+- `release`: nothing was switched, as the pointer is written last, in one rename. Mend what the message
+  names, and clear the task.
 """
 
 from typing import Any

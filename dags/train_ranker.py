@@ -5,8 +5,10 @@
 announces it as a partition of `candidate_model`: `image_enhancement@3`.
 
 Each recommender is a lane of its own: its training set is checked by the suite `training_set`, then a
-ranker is trained on a temporal split. Seeds are fixed: the same snapshot gives the same model, and a rerun
-finds it registered already.
+ranker is trained on a temporal split.
+
+**Rerun** whenever you like: seeds are fixed, so the same snapshot gives the same model, which is found
+registered already, announced again, and gets the same verdict.
 
 **When it fails or skips**
 - `check_training_set` failed: the message names the expectation and the numbers. Nothing was trained; the

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from pydantic import SecretStr
@@ -49,3 +50,16 @@ def test_a_secret_that_could_not_be_written_is_no_empty_secret(
     monkeypatch.undo()
     assert not list((settings.paths.airflow / "secrets").iterdir())
     assert len(airflow_password(settings)) >= 12
+
+
+def test_every_address_is_on_loopback_and_every_folder_in_the_home(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, airflow=AirflowSettings(port=18080))
+    environment = airflow_environment(settings)
+    ours = {name: value for name, value in environment.items() if name.startswith("AIRFLOW__")}
+    assert environment["AIRFLOW__API__HOST"] == "127.0.0.1"
+    addresses = {value for value in ours.values() if value.startswith("http")}
+    assert {urlsplit(address).netloc for address in addresses} == {"127.0.0.1:18080"}
+    folders = {value for name, value in ours.items() if value.startswith("/") and "DAGS_FOLDER" not in name}
+    assert {folder for folder in folders if not Path(folder).is_relative_to(settings.paths.airflow)} == set()
+    assert environment["AIRFLOW_HOME"] == str(settings.paths.airflow)
+    assert environment["LETTERPRESS_HOME"] == str(settings.paths.root)
