@@ -113,6 +113,8 @@ class RankingService:
             problems["models"] = "no model was published yet; run `letterpress train`."
         if log.reason is not None:
             problems["log"] = log.reason
+        if self.watcher.has_died:
+            problems["watcher"] = "it died, see the log; restart the service to take over newer models."
         models = [
             ModelState(
                 recommender=name,

@@ -63,6 +63,12 @@ class Watcher:
         gc.set_threshold(YOUNG_OBJECTS)
         self._thread.start()
 
+    @property
+    def has_died(self) -> bool:
+        """Whether an error that nobody foresaw ended the thread: nothing is taken over any more."""
+        was_started = self._thread.ident is not None
+        return was_started and not self._thread.is_alive() and not self._stopping.is_set()
+
     def stop(self) -> None:
         self._stopping.set()
         gc.unfreeze()  # frozen objects would be reported as leaked when the interpreter ends

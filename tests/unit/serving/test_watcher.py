@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -124,3 +125,25 @@ def test_what_was_refused_is_tried_again_after_a_while(home: Home, monkeypatch: 
     monkeypatch.setattr(module, "RETRY_SECONDS", 0.0)
     watcher.look()
     assert model_of(watcher) == f"{NAME}/1"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_watcher_that_died_says_so_and_one_that_was_stopped_does_not(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped, died = watch(home), watch(home)
+    assert not died.has_died
+    monkeypatch.setattr(module, "POLL_SECONDS", 0.01)
+    for watcher in (stopped, died):
+        watcher.start()
+    stopped.stop()
+
+    def stumble() -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(died, "look", stumble)
+    deadline = time.monotonic() + 5
+    while not died.has_died and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert (died.has_died, stopped.has_died) == (True, False)
+    died.stop()
