@@ -55,10 +55,6 @@ class AirflowApi:
             raise BrokenError(f"Airflow refused {method} {path}: {answer.status_code} {answer.text[:300]}")
         return answer.json() if answer.content else None
 
-    def dag_ids(self) -> set[str]:
-        """Ids of all DAGs that were parsed."""
-        return {dag["dag_id"] for dag in self.call("GET", "/dags", params={"limit": 100})["dags"]}
-
     def trigger(self, dag_id: str, *, partition_key: str | None = None, note: str | None = None) -> str:
         """Start a run; its run id."""
         body: dict[str, Any] = {

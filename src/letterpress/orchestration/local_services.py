@@ -95,11 +95,6 @@ def stop_services(settings: Settings) -> dict[str, int]:
         return dict(zip(NAMES, counts, strict=True))
 
 
-def running_services(settings: Settings) -> list[str]:
-    """Names of the programs that are up."""
-    return [name for name in NAMES if is_running(_record(settings, name))]
-
-
 def _record(settings: Settings, name: str) -> Path:
     return settings.paths.log / "processes" / f"{name}.json"
 

@@ -78,10 +78,6 @@ class Recommender:
     popularity_target: str = "chosen"
     """Target whose shrunken rate is the popularity baseline and the first champion."""
 
-    def vocabulary(self, label: str) -> tuple[str, ...]:
-        """The known values of `label`; empty when it is not declared."""
-        return dict(self.vocabularies).get(label, ())
-
     def target(self, name: str) -> Target:
         """The target called `name`. Raises KeyError when there is none."""
         return next(target for target in self.targets if target.name == name)
