@@ -132,7 +132,7 @@ def test_a_watcher_that_died_says_so_and_one_that_was_stopped_does_not(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stopped, died = watch(home), watch(home)
-    assert not died.has_died
+    assert [each.has_died for each in (stopped, died)] == [False, False]
     monkeypatch.setattr(module, "POLL_SECONDS", 0.01)
     for watcher in (stopped, died):
         watcher.start()
