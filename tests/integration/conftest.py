@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +15,7 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from playwright.sync_api import Browser, Page, Response, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Response, Route
 
 from letterpress.events.types import AnyEvent
 from letterpress.lake.partitions import format_hour
@@ -30,15 +28,6 @@ from letterpress.settings import Settings
 
 WriteRaw = Callable[[Path, Iterable[AnyEvent]], None]
 GateFailures = Callable[..., dict[str, str]]
-CHROMIUM_ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 def write_raw_log(raw: Path, events: Iterable[AnyEvent]) -> None:
@@ -99,22 +88,6 @@ def gate_failures(gate_context: Any) -> GateFailures:
         return {f"{each.table}.{each.expectation}": each.severity for found in failed for each in found}
 
     return run
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """A headless Chromium; without one the tests fail in continuous integration and skip elsewhere."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    found = next((path for name in names if (path := shutil.which(name))), None)
-    if found is None:
-        reason = "no Chromium on this machine; install one with: apt-get install chromium"
-        if os.environ.get("CI"):
-            pytest.fail(reason, pytrace=False)
-        pytest.skip(reason)
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=found, args=list(CHROMIUM_ARGUMENTS))
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
