@@ -14,20 +14,24 @@ that did not change, trigger `build_features` with its key.
 - `land`: the ledger does not add up, or the disk is full. Nothing was lost: files stay in landing until
   they are accounted for. Make room and clear the task.
 - `check_raw_log`: the message names the expectation and the numbers; the data docs show all of them.
-  Nothing downstream has run. Mend the sender, or quarantine what it sent, and clear the task.
+  Nothing was built from that range, which stays pending; other ranges went on. Mend the sender, or
+  quarantine what it sent, and clear the task.
 """
 
 from typing import Any
 
-from airflow.sdk import DAG, task
+from airflow.sdk import DAG, task, task_group
 from assets import RAW_EVENTS
 
+from letterpress.orchestration.airflow_environment import WAREHOUSE_POOL
 from letterpress.orchestration.dag_defaults import DAG_OPTIONS, task_settings
 from letterpress.orchestration.shared_tasks import refresh_site
 
+LANE = "{{ task.op_kwargs['partition'] }}"
+
 with DAG("ingest_events", schedule="@hourly", doc_md=__doc__, **DAG_OPTIONS):
 
-    @task
+    @task(pool=WAREHOUSE_POOL)  # so that raw does not change while dbt reads it
     def land() -> dict[str, Any]:
         """Landing to raw; fails when the ledger does not add up."""
         from letterpress.orchestration.ingest_landing import ingest_landing
@@ -40,23 +44,28 @@ with DAG("ingest_events", schedule="@hourly", doc_md=__doc__, **DAG_OPTIONS):
         """The partitions that are to be checked and announced."""
         return list(landed["ranges"])
 
-    @task(map_index_template="{{ task.op_kwargs['partition'] }}", max_active_tis_per_dagrun=1)
-    def check_raw_log(partition: str) -> dict[str, Any]:
+    @task(map_index_template=LANE, max_active_tis_per_dagrun=1)
+    def check_raw_log(partition: Any) -> dict[str, Any]:
         """The suite `raw_log` on one range of hours."""
         from letterpress.orchestration.run_gate import run_raw_log_gate
 
         with task_settings() as settings:
             return run_raw_log_gate(settings, partition)
 
-    @task(outlets=[RAW_EVENTS])
-    def announce(ranges: Any, landed: Any, *, outlet_events: Any = None) -> None:
+    @task(outlets=[RAW_EVENTS], map_index_template=LANE)
+    def announce(partition: Any, landed: Any, *, outlet_events: Any = None) -> None:
         """Tell whoever builds on raw which hours changed."""
         from letterpress.orchestration.ingest_landing import announce_ranges
 
-        outlet_events[RAW_EVENTS].add_partitions(ranges)
+        outlet_events[RAW_EVENTS].add_partitions(partition)
         with task_settings() as settings:
-            announce_ranges(settings, ranges, landed["batch"])
+            announce_ranges(settings, [partition], landed["batch"])
+
+    @task_group
+    def lane(partition: Any, landed: Any) -> None:
+        """One range; a bad one stays pending and holds no other one up."""
+        checked = check_raw_log(partition=partition)
+        checked >> announce(partition=partition, landed=landed)
 
     landed = land()
-    ranges = changed_ranges(landed)
-    check_raw_log.expand(partition=ranges) >> announce(ranges, landed) >> refresh_site()
+    lane.partial(landed=landed).expand(partition=changed_ranges(landed)) >> refresh_site()
