@@ -47,7 +47,7 @@ def _table(result: dict[str, Any]) -> str:
         f"  round again    {visits['slates']} slates and {visits['events']:,} events through the service, "
         f"{visits['failed']} failed",
         f"  one answer     {answer['items']} items, median {answer['median_ms']} ms, slowest "
-        f"{answer['slowest_ms']} ms; first: {first['item_id']} (score {first['score']:.3f}, "
+        f"{answer['slowest_ms']} ms; first: {first['item_id']} (score {_score(first)}, "
         f"propensity {first['propensity']:.3f}) from {answer['body']['model']}",
         "",
         *(f"  {name:<14} {address}" for name, address in result["addresses"].items()),
@@ -74,7 +74,11 @@ def _verdict(verdict: dict[str, Any]) -> list[str]:
         f"    {numbers['metric']} {who:<11} {numbers[who]['mean']:.4f} "
         f"[{numbers[who]['low']:.4f}, {numbers[who]['high']:.4f}]"
         for who in ("popularity", "champion", "challenger")
-        if "metric" in numbers and isinstance(numbers.get(who), dict)
+        if "mean" in numbers.get(who, ())  # an off-policy verdict has no interval a ranker
     ]
     words = textwrap.wrap(reason, 100, initial_indent="    ", subsequent_indent="    ")
     return [f"  {verdict['model']} against {verdict['champion']}: {decision}", *intervals, *words]
+
+
+def _score(item: dict[str, Any]) -> str:
+    return "unknown" if item["score"] is None else f"{item['score']:.3f}"
