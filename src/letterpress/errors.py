@@ -4,6 +4,7 @@ LetterpressError                exit 3, HTTP 500
 ├── UsageError                  exit 2, HTTP 400   the caller asked for something that cannot be
 │   ├── SettingsError           a setting is unknown or has a wrong value
 │   ├── UnknownRecommenderError HTTP 404
+│   ├── NotYetThereError        HTTP 404   a step that must come first was not taken
 │   └── InvalidRequestError     HTTP 422           a request body that does not fit its schema
 ├── RefusedError                exit 1, HTTP 409   a gate said no; nothing was changed
 │   ├── GateFailedError         an expectation suite found critical violations
@@ -43,6 +44,11 @@ class SettingsError(UsageError):
 class UnknownRecommenderError(UsageError):
     http_status = 404
     title = "Unknown recommender"
+
+
+class NotYetThereError(UsageError):
+    http_status = 404
+    title = "Nothing there yet"
 
 
 class InvalidRequestError(UsageError):

@@ -14,6 +14,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError as UnreadableError
 
 from letterpress.errors import SettingsError
 
@@ -184,16 +185,30 @@ def read_settings(**overrides: object) -> Settings:
     for name in sorted(os.environ):
         if name.upper().startswith(PREFIX) and name.upper() not in known:
             near = difflib.get_close_matches(name.upper(), known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            hint = f"; did you mean {near[0]}?" if near else "."
             raise SettingsError(f"expected a known setting, found {name}{hint} Unset it or correct its name.")
+    if os.environ.get(f"{PREFIX}HOME") == "":
+        raise SettingsError(
+            f"expected {PREFIX}HOME to name a folder, found it empty. Unset it, or name the folder of state."
+        )
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks what comes in
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = PREFIX + DELIMITER.join(str(part).upper() for part in first["loc"])
+    except UnreadableError as error:
         raise SettingsError(
-            f"{where}: {first['msg']}, found {first['input']!r}; correct the variable and run again."
+            f"expected a variable of its own for every part, e.g. {PREFIX}SERVICE{DELIMITER}PORT, found that "
+            f"{PREFIX}SERVICE, {PREFIX}AIRFLOW or {PREFIX}SITE is no JSON object. Unset it and run again."
         ) from error
+    except ValidationError as error:
+        raise SettingsError(_sentence(error)) from error
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first thing that is wrong; the value only of a single variable, as a section may hold secrets."""
+    first = error.errors()[0]
+    where = PREFIX + DELIMITER.join(str(part).upper() for part in first["loc"])
+    found = f", found {first['input']!r}" if not isinstance(first["input"], dict) else ""
+    text = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {text}{found}; correct the variable and run again."
 
 
 def silence_telemetry() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from letterpress.errors import ModelRefusedError, StorageError
+from letterpress.errors import ModelRefusedError, NotYetThereError
 from letterpress.ranking.bundle import ModelBundle
 from letterpress.registry.store import (
     champion,
@@ -121,7 +121,7 @@ def test_a_damaged_bundle_is_not_rolled_back_to(home: Home) -> None:
 
 def test_an_unknown_version_is_refused_with_those_that_exist(home: Home) -> None:
     register_pets(home, "s1")
-    with pytest.raises(StorageError, match="found versions: 1"):
+    with pytest.raises(NotYetThereError, match="found versions: 1"):
         model_version(home, PETS, 9)
 
 

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from letterpress.clock import ManualClock
-from letterpress.errors import ModelRefusedError, NotEnoughDataError, StorageError, UsageError
+from letterpress.errors import ModelRefusedError, NotEnoughDataError, NotYetThereError, UsageError
 from letterpress.evaluation.verdict import Verdict
 from letterpress.lake.snapshots import Snapshot
 from letterpress.orchestration.bootstrap_champion import bootstrap_champion, bootstrap_champion_for
@@ -167,7 +167,7 @@ def test_a_recommender_without_a_log_is_refused(settings: Settings) -> None:
 
 
 def test_an_unknown_snapshot_is_refused(settings: Settings) -> None:
-    with pytest.raises(StorageError, match="snapshot"):
+    with pytest.raises(NotYetThereError, match="found '0000000000000000'"):
         train_challenger(settings, PICTURES, "0000000000000000")
 
 

@@ -63,3 +63,15 @@ def test_a_child_finds_the_same_home_from_any_folder(tmp_path: Path, monkeypatch
     environment = child_environment(read_settings(), EXTRA="1")
     assert environment["LETTERPRESS_HOME"] == str(tmp_path / "state")
     assert environment["EXTRA"] == "1"
+
+
+def test_a_section_that_is_no_object_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LETTERPRESS_SERVICE", "port 3000")
+    with pytest.raises(SettingsError, match="LETTERPRESS_SERVICE__PORT"):
+        read_settings()
+
+
+def test_an_empty_home_is_not_the_present_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LETTERPRESS_HOME", "")
+    with pytest.raises(SettingsError, match="found it empty"):
+        read_settings()

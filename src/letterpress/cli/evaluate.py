@@ -13,7 +13,7 @@ from letterpress.errors import RefusedError
 def command(
     recommender: Annotated[str, typer.Option(help="Name of the recommender.")],
     version: Annotated[
-        int | None, typer.Option(help="Version to judge; the newest challenger if left out.")
+        int | None, typer.Option(min=1, help="Version to judge; the newest challenger if left out.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -22,7 +22,7 @@ def command(
     from letterpress.settings import read_settings
 
     settings = read_settings()
-    chosen = version or challenger_version(settings, recommender)
+    chosen = challenger_version(settings, recommender) if version is None else version
     verdict = judge_challenger(settings, recommender, chosen)
     word = "promote" if verdict["promoted"] else "refuse"
     print_result(verdict, as_json=as_json, text=f"{verdict['model']}: {word}. {verdict['reason']}")

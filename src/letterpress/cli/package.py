@@ -11,11 +11,13 @@ from letterpress.cli.output import JsonOption, print_result
 
 def command(
     recommender: Annotated[str, typer.Option(help="Name of the recommender.")],
-    version: Annotated[int | None, typer.Option(help="Version to pack; the champion if left out.")] = None,
+    version: Annotated[
+        int | None, typer.Option(min=1, help="Version to pack; the champion if left out.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Build the Bento of a version; one that is there is kept."""
-    from letterpress.errors import StorageError
+    from letterpress.errors import NotYetThereError
     from letterpress.recommenders import get_recommender
     from letterpress.registry.packaging import bento_store, build_bento
     from letterpress.registry.store import champion
@@ -26,7 +28,7 @@ def command(
     if version is None:
         standing = champion(settings.paths, recommender)
         if standing is None:
-            raise StorageError(
+            raise NotYetThereError(
                 f"expected a champion of {recommender}, found none; "
                 f"run `letterpress promote --first --recommender {recommender}`."
             )

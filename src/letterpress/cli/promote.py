@@ -12,7 +12,7 @@ from letterpress.cli.output import JsonOption, print_result
 def command(
     recommender: Annotated[str, typer.Option(help="Name of the recommender.")],
     version: Annotated[
-        int | None, typer.Option(help="Version to release; the newest challenger if left out.")
+        int | None, typer.Option(min=1, help="Version to release; the newest challenger if left out.")
     ] = None,
     first: Annotated[
         bool, typer.Option("--first", help="Release the popularity baseline where there is no champion.")
@@ -29,7 +29,7 @@ def command(
     if first:
         released = bootstrap_champion(settings, recommender)
     else:
-        chosen = version or challenger_version(settings, recommender)
+        chosen = challenger_version(settings, recommender) if version is None else version
         judge_challenger(settings, recommender, chosen)
         released = release_challenger(settings, recommender, chosen)
     text = f"{released['model']} is the champion, in {released['bento']}"

@@ -17,7 +17,7 @@ def command(
     ],
     target: Annotated[Path, typer.Option("--output", help="Where to write the rows with their score.")],
     version: Annotated[
-        int | None, typer.Option(help="Version to score with; the champion if left out.")
+        int | None, typer.Option(min=1, help="Version to score with; the champion if left out.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -9,26 +9,38 @@ from typing import Annotated
 
 import typer
 
-from letterpress.errors import BrokenError
+from letterpress.cli.output import JsonOption, print_result
+from letterpress.errors import BrokenError, NotYetThereError
 from letterpress.settings import Settings, read_settings
 
-PortOption = Annotated[int | None, typer.Option(help="Port to listen on; the setting's when not given.")]
+PortOption = Annotated[
+    int | None, typer.Option(min=1, max=65535, help="Port to listen on; the setting's when not given.")
+]
 BentoOption = Annotated[
     str | None, typer.Option(help="Tag of the Bento to serve; the published one when not given.")
 ]
 
 
-def command(*, port: PortOption = None, bento: BentoOption = None) -> None:
+def command(*, port: PortOption = None, bento: BentoOption = None, as_json: JsonOption = False) -> None:
     """Answer /v1/rank and /v1/events until stopped; newer models are taken over meanwhile."""
     from letterpress.orchestration.process_group import refuse_used_port
 
     settings = read_settings()
-    port = port or settings.service.port
+    port = settings.service.port if port is None else port
     refuse_used_port("service", port)
     program = Path(sys.executable).with_name("bentoml")
     if not program.exists():
         raise BrokenError(f"expected BentoML at {program}, found nothing. Run `make setup`.")
+    if bento is not None and not _is_stored(settings, bento):
+        raise NotYetThereError(
+            f"expected a Bento in {settings.paths.registry}, found no {bento}; "
+            "`letterpress package` makes one and says its tag."
+        )
     arguments = serve_arguments(settings, port, bento)
+    if as_json:
+        address = {"service": f"http://{settings.service.host}:{port}", "bento": arguments[1]}
+        print_result(address, as_json=True)
+        sys.stdout.flush()
     os.execve(program, [str(program), *arguments], serve_environment(settings))  # noqa: S606  # no shell
 
 
@@ -40,15 +52,20 @@ def serve_arguments(settings: Settings, port: int, bento: str | None = None) -> 
 
 def published_bento(settings: Settings) -> str | None:
     """Tag of the newest published Bento that is in the store."""
-    from letterpress.registry.packaging import bento_store
     from letterpress.registry.publication import published
 
-    store = bento_store(settings.paths) / "bentos"
     newest_first = sorted(
         published(settings.paths).values(), key=lambda each: each.published_at, reverse=True
     )
     tags = [each.bento for each in newest_first if each.bento is not None]
-    return next((tag for tag in tags if (store / tag.replace(":", "/")).is_dir()), None)
+    return next((tag for tag in tags if _is_stored(settings, tag)), None)
+
+
+def _is_stored(settings: Settings, tag: str) -> bool:
+    from letterpress.registry.packaging import bento_store
+
+    name, _, version = tag.partition(":")
+    return bool(name and version) and (bento_store(settings.paths) / "bentos" / name / version).is_dir()
 
 
 def serve_environment(settings: Settings) -> dict[str, str]:

@@ -35,7 +35,7 @@ def command(
 
     if end_now and start is not None:
         raise UsageError("expected --start or --end-now, found both; leave one out.")
-    first = _last_full_hour() - timedelta(days=days) if end_now else _parse_day(start or DEFAULT_START)
+    first = _days_ago(days) if end_now else _parse_day(DEFAULT_START if start is None else start)
     summary = simulate(Plan(days, slates, seed, scenario, first), out)
     result = {
         "out": str(out),
@@ -48,8 +48,13 @@ def command(
     print_result(result, as_json=as_json, text=text)
 
 
-def _last_full_hour() -> datetime:
-    return SystemClock().now().replace(minute=0, second=0, microsecond=0)
+def _days_ago(days: int) -> datetime:
+    """`days` before the last full hour."""
+    last_full_hour = SystemClock().now().replace(minute=0, second=0, microsecond=0)
+    try:
+        return last_full_hour - timedelta(days=days)
+    except OverflowError:
+        raise UsageError(f"expected a few days, found {days}; correct --days.") from None
 
 
 def _parse_day(text: str) -> datetime:

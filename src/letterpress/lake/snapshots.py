@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from letterpress.atomic_file import sync_path, write_atomically
 from letterpress.clock import Clock
-from letterpress.errors import StorageError
+from letterpress.errors import NotYetThereError, StorageError
 from letterpress.lake.durability import sync_paths
 from letterpress.lake.known_items import KnownItems, load_known_items
 from letterpress.lake.snapshot_export import export_recommender, read_span
@@ -130,6 +130,10 @@ def _make_current(home: Home, name: str, clock: Clock, kept: int) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def _kept_snapshots(home: Home) -> list[str]:
+    return sorted(path.parent.name for path in home.snapshots.glob(f"[!.]*/{MANIFEST}"))
+
+
 def read_current_or_none(home: Home) -> Current | None:
     """What `current.json` says; None when there is none that can be read, for one about to be written."""
     try:
@@ -164,14 +168,20 @@ class Snapshot:
         """The snapshot called `snapshot`, or the current one; every served file is verified and loaded.
 
         Raises:
-            StorageError: there is none, a file is missing, cut short or changed, or a recommender in
+            NotYetThereError: there is none of that name, or none at all.
+            StorageError: a file is missing, cut short or changed, or a recommender in
                 `schema_hashes` has another feature schema.
         """
         if snapshot is None:
             current = read_current(home)
             if current is None:
-                raise StorageError(f"expected a snapshot in {home.snapshots}, found none. {REBUILD}")
+                raise NotYetThereError(f"expected a snapshot in {home.snapshots}, found none. {REBUILD}")
             snapshot = current.snapshot
+        elif snapshot not in (known := _kept_snapshots(home)):
+            raise NotYetThereError(
+                f"expected a snapshot that {home.snapshots} holds, found {snapshot!r} and there only "
+                f"{', '.join(known) or 'none'}. {REBUILD}"
+            )
         folder = home.snapshots / snapshot
         manifest = read_manifest(folder)
         check_schema_hashes(manifest, folder, schema_hashes or {})

@@ -20,7 +20,8 @@ def bootstrap_champion(
     """Release popularity where there is no champion; else see that the champion's release is complete.
 
     Raises:
-        StorageError: the snapshot is missing or damaged.
+        NotYetThereError: there is no such snapshot.
+        StorageError: it is damaged.
     """
     declared, home = get_recommender(recommender), settings.paths
     standing = champion(home, recommender)
@@ -43,7 +44,7 @@ def bootstrap_champion_for(
     """See that there is a champion for `version` to be judged against, of the version's own snapshot.
 
     Raises:
-        StorageError: the version or its snapshot is missing.
+        NotYetThereError: the version or its snapshot is missing.
     """
     challenger = model_version(settings.paths, recommender, version)
     return bootstrap_champion(settings, recommender, challenger.tags["snapshot"], clock=clock)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +14,8 @@ from letterpress.events.codec import BadLine, MalformedEventError, decode_line
 from letterpress.events.native import find_logs
 from letterpress.events.open_bandit import convert, find_bandit_logs
 from letterpress.events.types import AnyEvent, Outcome, Slate
+from letterpress.lake.log_file import LogFile
+from letterpress.log import logger
 from letterpress.recommenders import RECOMMENDERS
 from letterpress.settings import Settings
 
@@ -63,14 +64,16 @@ def _events(path: Path, log_format: str) -> Iterator[AnyEvent | BadLine]:
 
 
 def _native_events(file: Path) -> Iterator[AnyEvent]:
-    if file.suffix == ".zst":
-        raise UsageError(f"expected a plain or .gz log, found {file.name}; unpack it first.")
-    with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as lines:
-        for line in lines:
+    """Events of the readable lines; `import` puts the others into quarantine, an estimate needs them not."""
+    log = LogFile(file)
+    for lines in log.lines():
+        for line in lines.texts:
             try:
                 yield decode_line(line)
             except MalformedEventError:
-                continue  # `import` puts such lines into quarantine; an estimate does without them
+                continue
+    if log.damage is not None:
+        logger.warning("evaluate_policy file=%s is damaged (%s): read as far as it goes", file, log.damage)
 
 
 def _shown_items(events: Iterator[AnyEvent | BadLine]) -> list[tuple[str, float | None, int]]:

@@ -9,7 +9,7 @@ import msgspec
 
 from letterpress.clock import Clock, ScaledClock
 from letterpress.datasets.temporal_split import Split
-from letterpress.errors import NotEnoughDataError, StorageError
+from letterpress.errors import NotEnoughDataError, NotYetThereError
 from letterpress.evaluation.verdict import Verdict, judge_by_ndcg, judge_by_snips
 from letterpress.lake.snapshots import Snapshot
 from letterpress.log import log_step
@@ -28,11 +28,12 @@ def challenger_version(settings: Settings, recommender: str) -> int:
     """The version that was trained last.
 
     Raises:
-        StorageError: there is none.
+        UnknownRecommenderError: there is no such recommender.
+        NotYetThereError: none was trained.
     """
-    found = with_alias(settings.paths, recommender, "challenger")
+    found = with_alias(settings.paths, get_recommender(recommender).name, "challenger")
     if found is None:
-        raise StorageError(
+        raise NotYetThereError(
             f"expected a challenger of {recommender}, found none; run `letterpress train --recommender "
             f"{recommender}`."
         )
@@ -48,7 +49,7 @@ def judge_challenger(
     refused, and the record of its verdict stays as it is.
 
     Raises:
-        StorageError: the version, its snapshot or the champion is missing.
+        NotYetThereError: the version or its snapshot is missing.
         ModelRefusedError: a bundle is damaged or of another feature schema.
     """
     declared, home = get_recommender(recommender), settings.paths

@@ -33,7 +33,7 @@ def run_training_set_gate(
 
     Raises:
         GateFailedError: it refuses the training set.
-        StorageError: there is no snapshot.
+        NotYetThereError: there is no such snapshot.
     """
     from letterpress.lake.snapshots import Snapshot
     from letterpress.quality.gate import check_training_set, refuse_failures

@@ -10,7 +10,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from letterpress.datasets.score_table import features_of_table
-from letterpress.errors import StorageError, UsageError
+from letterpress.errors import NotYetThereError, UsageError
 from letterpress.features import schema_hash
 from letterpress.log import log_step
 from letterpress.recommenders import get_recommender
@@ -27,7 +27,7 @@ def score_file(
 
     Raises:
         UsageError: a file is neither Parquet nor CSV, cannot be read, or lacks every column of use.
-        StorageError: there is no such version, or no champion yet.
+        NotYetThereError: there is no such version, or no champion yet.
     """
     declared, home = get_recommender(recommender), settings.paths
     for path in (source, target):
@@ -35,8 +35,9 @@ def score_file(
             raise UsageError(f"expected a name that ends with .parquet or .csv, found {path.name}.")
     model = champion(home, recommender) if version is None else model_version(home, recommender, version)
     if model is None:
-        raise StorageError(
-            f"expected a champion of {recommender}, found none; run `letterpress promote` first."
+        raise NotYetThereError(
+            f"expected a champion of {recommender}, found none; "
+            f"run `letterpress promote --first --recommender {recommender}`."
         )
     bundle = model.open_bundle()
     bundle.require_schema(schema_hash(declared))

@@ -30,7 +30,8 @@ def train_challenger(settings: Settings, recommender: str, snapshot_id: str | No
 
     Raises:
         NotEnoughDataError: the snapshot cannot teach a ranker, or holds too little to judge one.
-        StorageError: the snapshot is missing or damaged.
+        NotYetThereError: there is no such snapshot.
+        StorageError: it is damaged.
     """
     declared, home = get_recommender(recommender), settings.paths
     with log_step("train_challenger", recommender=recommender) as counts:

@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from letterpress.errors import ModelRefusedError, StorageError
+from letterpress.errors import ModelRefusedError, NotYetThereError
 from letterpress.ranking.bundle import ModelBundle
 from letterpress.settings import Home, silence_telemetry
 
@@ -133,14 +133,14 @@ def model_version(home: Home, recommender: str, version: int) -> RegisteredModel
     """That version.
 
     Raises:
-        StorageError: there is none; the message lists those that exist.
+        NotYetThereError: there is none; the message lists those that exist.
     """
     known = versions(home, recommender)
     for model in known:
         if model.version == version:
             return model
     names = ", ".join(str(model.version) for model in known) or "none"
-    raise StorageError(
+    raise NotYetThereError(
         f"expected {recommender}/{version} in the registry, found versions: {names}. "
         "Run `letterpress status` to see them."
     )

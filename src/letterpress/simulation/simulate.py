@@ -37,6 +37,9 @@ SCENARIOS: dict[str, str] = {
     "late": "interactions and outcomes of three hours arrive a day late, in files of their own",
 }
 CORRUPT_SHARE = 0.01
+MOST_DAYS, MOST_SLATES = 3_660, 10_000_000
+"""Ten years, and what fits into the memory of a small machine: a plan above is a slip of the hand."""
+YEARS = range(1970, 2200)
 LATE_HOURS = (10, 34, 35)
 """Hours since the start whose events are late in the scenario `late`."""
 
@@ -58,10 +61,14 @@ class Plan:
             raise UsageError(
                 f"expected one of {', '.join(SCENARIOS)}; found {self.scenario!r}. Correct the name."
             )
-        if self.days < 1 or self.slates < 1 or self.seed < 0:
+        if not (0 < self.days <= MOST_DAYS and 0 < self.slates <= MOST_SLATES and self.seed >= 0):
             raise UsageError(
-                f"expected at least one day and one slate and a seed of 0 or more, found {self.days} days, "
-                f"{self.slates} slates and seed {self.seed}; correct them."
+                f"expected 1 to {MOST_DAYS:,} days, 1 to {MOST_SLATES:,} slates and a seed of 0 or more, "
+                f"found {self.days} days, {self.slates} slates and seed {self.seed}; correct them."
+            )
+        if self.start.year not in YEARS:
+            raise UsageError(
+                f"expected a start from {YEARS[0]} to {YEARS[-1]}, found {self.start.year}; correct it."
             )
         if self.start.tzinfo is None or self.start.replace(minute=0, second=0, microsecond=0) != self.start:
             raise UsageError(

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import typer
@@ -56,3 +57,73 @@ def test_wrong_usage_is_exit_two_without_a_traceback(
 def test_every_subcommand_has_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_app(build_app(), ["--help"]) == 0
     assert "letterpress" in capsys.readouterr().out
+
+
+def test_an_error_that_nobody_foresaw_is_broken_and_not_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    def stumble(as_json: bool = typer.Option(False, "--json")) -> None:
+        raise KeyError("item_id")
+
+    assert run(stumble, "one", "--json") == 3
+    captured = capsys.readouterr()
+    assert "KeyError: 'item_id'" in json.loads(captured.out)["detail"]
+    assert "Traceback" not in captured.err
+    kept = Path(captured.err.split("please report ")[1].rstrip(".\n"))
+    assert "Traceback" in kept.read_text()
+    kept.unlink()
+
+
+def test_a_file_that_ends_too_early_is_not_taken_for_an_interruption(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def read() -> None:
+        raise EOFError("Compressed file ended before the end-of-stream marker was reached")
+
+    assert run(read, "one") == 3
+    kept = Path(capsys.readouterr().err.split("please report ")[1].rstrip(".\n"))
+    kept.unlink()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "expected a command, found none; `letterpress --help` lists what there is."),
+        (["train", "--nope"], "No such option: --nope; `letterpress train --help` lists what there is."),
+        (["serve", "--port", "0"], "greater than or equal to 1; `letterpress serve --help`"),
+        (["evaluate", "--recommender", "image_enhancement", "--version", "0"], "greater than or equal to 1"),
+    ],
+)
+def test_wrong_arguments_are_answered_with_where_to_look(
+    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_app(build_app(), arguments) == 2
+    assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "promote", "rollback", "package"])
+def test_an_unknown_recommender_is_wrong_usage_everywhere(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LETTERPRESS_HOME", str(tmp_path))
+    assert run_app(build_app(), [command, "--recommender", "nope"]) == 2
+    assert "expected one of image_enhancement, open_bandit; found 'nope'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "promote", "package"])
+def test_a_step_before_its_time_names_the_one_before(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LETTERPRESS_HOME", str(tmp_path))
+    assert run_app(build_app(), [command, "--recommender", "image_enhancement"]) == 2
+    assert "found none" in (said := capsys.readouterr().err)
+    assert "run `letterpress " in said.lower()
+
+
+@pytest.mark.parametrize(
+    "options", [["--days", "100000000"], ["--slates", "100000000"], ["--end-now", "--days", "100000000"]]
+)
+def test_a_simulation_beyond_all_measure_is_refused_at_once(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_app(build_app(), ["simulate", "--out", str(tmp_path / "out"), *options]) == 2
+    assert "100000000" in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from letterpress.clock import ManualClock
-from letterpress.errors import BrokenError, StorageError
+from letterpress.errors import BrokenError, NotYetThereError, StorageError
 from letterpress.lake.snapshots import (
     COUNT_NAMES,
     KEY_SEPARATOR,
@@ -205,8 +205,13 @@ def test_a_damaged_snapshot_is_healed_by_publishing_again(home: Home) -> None:
 
 
 def test_no_snapshot_says_what_to_run(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="letterpress features"):
+    with pytest.raises(NotYetThereError, match="letterpress features"):
         Snapshot.open(Home(root=tmp_path))
+
+
+def test_a_snapshot_of_another_name_is_answered_with_those_that_exist(home: Home) -> None:
+    with pytest.raises(NotYetThereError, match=f"found 'nope' and there only {current_folder(home).name}"):
+        Snapshot.open(home, "nope")
 
 
 def test_a_current_that_is_no_json_is_refused_and_replaced(home: Home) -> None:
