@@ -40,7 +40,7 @@ print(json.dumps({
 }))
 """
 TASKS = {
-    "ingest_events": {"land", "changed_ranges", "check_raw_log", "announce", "refresh_site"},
+    "ingest_events": {"land", "changed_ranges", "lane.check_raw_log", "lane.announce", "refresh_site"},
     "build_features": {"check_range", "publish_features", "announce", "refresh_site"},
     "train_ranker": {"list_recommenders", "lane.check_training_set", "lane.train_challenger", "refresh_site"},
     "release_model": {"ensure_champion", "judge", "release", "refresh_site"},
@@ -111,6 +111,7 @@ def test_whatever_may_write_the_warehouse_takes_its_one_slot(parsed: dict[str, A
     tasks = parsed["dags"]["build_features"]["tasks"]
     writers = {name for name in tasks if name.startswith("dbt.") and not name.endswith("_done")}
     assert len(writers) > 20
+    assert parsed["dags"]["ingest_events"]["tasks"]["land"]["pool"] == WAREHOUSE_POOL  # dbt reads raw
     assert {name for name in {*writers, "publish_features"} if tasks[name]["pool"] != WAREHOUSE_POOL} == set()
 
 
