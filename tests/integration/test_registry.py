@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import resource
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 
-from letterpress.errors import ModelRefusedError, NotYetThereError
+from letterpress.errors import ModelRefusedError, NotYetThereError, StorageError
 from letterpress.ranking.bundle import ModelBundle
 from letterpress.registry.store import (
     champion,
@@ -128,3 +130,20 @@ def test_an_unknown_version_is_refused_with_those_that_exist(home: Home) -> None
 def test_another_recommenders_bundle_is_not_registered(home: Home) -> None:
     with pytest.raises(ModelRefusedError, match="one of dogs"):
         register(home, PETS, save_bundle(home, "dogs", "s1"), {}, {})
+
+
+def test_a_database_that_cannot_be_finished_is_not_left_behind(tmp_path: Path) -> None:
+    home = Home(root=tmp_path)
+    bundle = save_bundle(home, PETS, "s1")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))  # a disk that is full after 100 kB
+    try:
+        with pytest.raises(StorageError, match=r"expected to read and write mlflow\.db"):
+            register(home, PETS, bundle, {}, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert not (home.registry / "mlflow.db").exists()
+    assert versions(home, PETS) == []
+    assert register(home, PETS, bundle, {}, {}) == 1

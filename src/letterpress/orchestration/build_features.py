@@ -9,7 +9,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from letterpress.errors import AlreadyRunningError, BrokenError, GateFailedError, NotEnoughDataError
+from letterpress.errors import (
+    AlreadyRunningError,
+    BrokenError,
+    GateFailedError,
+    NotEnoughDataError,
+    StorageError,
+)
 from letterpress.lake.partitions import HourRange, format_hour
 from letterpress.lake.raw_schema import ANCHOR_RECOMMENDER, ensure_anchors
 from letterpress.log import log_step
@@ -17,6 +23,7 @@ from letterpress.settings import Settings, child_environment
 
 _RUN_DBT = "from dbt.cli.main import cli; cli()"
 _HELD = "Conflicting lock"
+_FULL = "No space left on device"
 
 
 def build_features(
@@ -136,6 +143,11 @@ def _raise_failure(results: list[dict[str, Any]], output: str, settings: Setting
         raise AlreadyRunningError(
             f"expected {settings.paths.warehouse} to be free, found another process that writes it. "
             "Wait for the running DAG or command to end, then run this again."
+        )
+    if _FULL in output:
+        raise StorageError(
+            f"expected room on the disk of {settings.paths.root}, found it full. Nothing was lost: raw and "
+            "the published snapshot are as they were. Free some space and run `letterpress features` again."
         )
     bad = [each for each in results if each["status"] in ("error", "fail")]
     log = settings.paths.log / "dbt" / "dbt.log"

@@ -58,7 +58,16 @@ def _read(path: Path) -> pa.Table:
     except FileNotFoundError as error:
         raise UsageError(f"expected a file to score at {path}, found none; correct the path.") from error
     except pa.ArrowInvalid as error:
-        raise UsageError(f"expected {path.suffix} in {path}, found: {error}.") from error
+        raise UsageError(
+            f"expected {path.suffix} in {path}, found: {_plain(error)}. Name another file."
+        ) from error
+
+
+def _plain(error: pa.ArrowInvalid) -> str:
+    """The beginning of what Arrow says; behind it, it quotes the file, which may hold anything."""
+    text = str(error).partition("\n")[0].partition(": ")
+    sentence = text[0] + text[1] + text[2].partition(":")[0] if text[0].startswith("CSV") else "".join(text)
+    return sentence[:200].rstrip(".")
 
 
 def _write(table: pa.Table, path: Path) -> None:

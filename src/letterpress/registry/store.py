@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from letterpress.errors import ModelRefusedError, NotYetThereError
+from letterpress.errors import LetterpressError, ModelRefusedError, NotYetThereError, StorageError
 from letterpress.ranking.bundle import ModelBundle
 from letterpress.settings import Home, silence_telemetry
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 Alias = Literal["champion", "challenger"]
 SHA_TAG, BUNDLE_TAG, REPLACED_TAG, ROLLED_BACK_TAG = "sha256", "bundle", "replaced", "rolled_back"
 METRIC_PREFIX = "metric."
+DATABASE = "mlflow.db"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,32 @@ def registry_lock(home: Home) -> Iterator[None]:
         yield
 
 
+def _database_errors() -> tuple[type[Exception], ...]:
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import DBAPIError
+
+    return DBAPIError, MlflowException
+
+
+def _says_what_broke[**P, T](step: Callable[P, T]) -> Callable[P, T]:
+    """`step`, whose database errors are our StorageError: a sentence instead of MLflow's SQL."""
+
+    @wraps(step)
+    def said(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return step(*args, **kwargs)
+        except LetterpressError:
+            raise
+        except _database_errors() as error:
+            found = str(error).partition("\n")[0]
+            raise StorageError(
+                f"expected to read and write {DATABASE} of the registry, found: {found}. Nothing was lost; "
+                "see that its disk has room and that nobody else changes it, and run again."
+            ) from error
+
+    return said
+
+
 @lru_cache(maxsize=1)
 def _client_of(uri: str) -> MlflowClient:
     silence_telemetry()
@@ -84,11 +112,22 @@ def _client_of(uri: str) -> MlflowClient:
 def _client(home: Home) -> MlflowClient:
     """MLflow's client; the first one in a new home creates the tables, which takes some seconds."""
     home.registry.mkdir(parents=True, exist_ok=True)
-    return _client_of(f"sqlite:///{home.registry.resolve()}/mlflow.db")
+    if not _exists(home):
+        _create_database(home)
+    return _client_of(f"sqlite:///{home.registry.resolve()}/{DATABASE}")
+
+
+def _create_database(home: Home) -> None:
+    """Make the tables aside: MLflow cannot go on with a database that was left half made."""
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=home.registry.resolve()) as folder:
+        aside = Path(folder) / DATABASE
+        _client_of(f"sqlite:///{aside}").search_registered_models()
+        if not _exists(home):
+            aside.rename(home.registry / DATABASE)
 
 
 def _exists(home: Home) -> bool:
-    return (home.registry / "mlflow.db").exists()
+    return (home.registry / DATABASE).exists()
 
 
 def _ensure_recommender(client: MlflowClient, recommender: str) -> None:
@@ -109,6 +148,7 @@ def _as_model(home: Home, found: ModelVersion, aliases: Mapping[str, int]) -> Re
     )
 
 
+@_says_what_broke
 def versions(home: Home, recommender: str) -> list[RegisteredModel]:
     """All versions, oldest first; empty when there are none."""
     if not _exists(home):
@@ -156,6 +196,7 @@ def champion(home: Home, recommender: str) -> RegisteredModel | None:
     return with_alias(home, recommender, "champion")
 
 
+@_says_what_broke
 def register(
     home: Home,
     recommender: str,
@@ -194,11 +235,13 @@ def register(
         return int(made.version)
 
 
+@_says_what_broke
 def set_alias(home: Home, recommender: str, alias: Alias, version: int) -> None:
     """Give `alias` to that version and take it from any other."""
     _client(home).set_registered_model_alias(recommender, alias, str(version))
 
 
+@_says_what_broke
 def make_champion(
     home: Home, recommender: str, version: int, *, instead_of: str | None = None
 ) -> RegisteredModel:
@@ -223,6 +266,7 @@ def make_champion(
         return model_version(home, recommender, version)
 
 
+@_says_what_broke
 def restore_previous(home: Home, recommender: str) -> tuple[RegisteredModel, RegisteredModel]:
     """Make the replaced champion the champion again; returns the one taken back and the one restored.
 
