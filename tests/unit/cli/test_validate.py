@@ -1,3 +1,4 @@
+import subprocess
 import sys
 
 import pytest
@@ -25,7 +26,17 @@ def test_wrong_usage_ends_with_a_sentence_and_two(
 
     assert ended.value.code == 2
     assert sentence in capsys.readouterr().err
-    assert "great_expectations" not in sys.modules
+
+
+def test_wrong_usage_is_found_before_the_slow_library_is_imported() -> None:
+    """In a process of its own: another test of this one may have imported it."""
+    program = (
+        "import sys; from letterpress.cli.application import build_app, run_app;"
+        "code = run_app(build_app(), ['validate', '--gate', 'raw_log', '--range', 'yesterday']);"
+        "print(code, 'great_expectations' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["2", "False"]
 
 
 def test_warnings_are_shown_and_counted() -> None:
