@@ -49,6 +49,14 @@ def _report(error: LetterpressError, *, as_json: bool) -> int:
     return error.exit_code
 
 
+def _report_interruption(*, as_json: bool) -> int:
+    sentence = "Stopped before it was done; run the same command again."
+    if as_json:
+        print(json.dumps({"error": "Interrupted", "detail": sentence, "exit_code": INTERRUPTED}))
+    print(sentence, file=sys.stderr)
+    return INTERRUPTED
+
+
 def _as_broken(error: OSError) -> BrokenError:
     if error.errno == errno.ENOSPC:
         return BrokenError(
@@ -94,10 +102,11 @@ def run_app(app: typer.Typer, arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort) as error:
         if isinstance(error.__cause__, EOFError):  # Typer takes it for the end of an input by hand
             return _report(_as_fault(error.__cause__), as_json=as_json)
-        print("Stopped before it was done; run the same command again.", file=sys.stderr)
-        return INTERRUPTED
+        return _report_interruption(as_json=as_json)
     except Exception as error:  # noqa: BLE001 - the outermost frame: Python's own exit code 1 says "refused"
         return _report(_as_ours(error), as_json=as_json)
+    if status == INTERRUPTED:  # what Typer makes of Ctrl-C
+        return _report_interruption(as_json=as_json)
     return status if isinstance(status, int) else 0
 
 

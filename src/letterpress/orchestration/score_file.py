@@ -73,11 +73,14 @@ def _plain(error: pa.ArrowInvalid) -> str:
 def _write(table: pa.Table, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.tmp")
-    if path.suffix == ".csv":
-        pyarrow.csv.write_csv(_without_maps(table), aside)
-    else:
-        pyarrow.parquet.write_table(table, aside)
-    aside.replace(path)
+    try:
+        if path.suffix == ".csv":
+            pyarrow.csv.write_csv(_without_maps(table), aside)
+        else:
+            pyarrow.parquet.write_table(table, aside)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def _without_maps(table: pa.Table) -> pa.Table:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from letterpress.clock import ScaledClock
-from letterpress.errors import BrokenError
+from letterpress.errors import BrokenError, StorageError
 from letterpress.lake.snapshot_layout import CURRENT, read_current
 from letterpress.lake.snapshots import TRAINING
 from letterpress.ranking.bundle import ModelBundle
@@ -70,6 +70,7 @@ def build_bento(settings: Settings, recommender: str, version: int) -> str:
 
     Raises:
         ModelRefusedError: the bundle is damaged.
+        StorageError: the disk is full.
         BrokenError: BentoML could not build; the message holds the end of its output.
     """
     home, tag = settings.paths, bento_tag(recommender, version)
@@ -139,6 +140,11 @@ def _run_build(settings: Settings, folder: Path, tag: str) -> None:
         raise BrokenError(
             f"expected the Bento {tag} within {BUILD_SECONDS} s, found the build still running; run again."
         ) from error
+    if built.returncode and "No space left on device" in built.stderr:
+        raise StorageError(
+            f"expected room for the Bento {tag} in {bento_store(settings.paths)} and {folder.parent}, found the "
+            "disk full. Nothing was lost and the champion stays: free some space and run again."
+        )
     if built.returncode:
         ending = " | ".join((built.stderr or built.stdout).strip().splitlines()[-5:])
         raise BrokenError(f"expected the Bento {tag}, found that BentoML could not build it: {ending}")

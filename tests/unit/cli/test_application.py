@@ -127,3 +127,13 @@ def test_a_simulation_beyond_all_measure_is_refused_at_once(
     assert run_app(build_app(), ["simulate", "--out", str(tmp_path / "out"), *options]) == 2
     assert "100000000" in capsys.readouterr().err
     assert not any(tmp_path.iterdir())
+
+
+def test_ctrl_c_is_said_and_is_no_result(capsys: pytest.CaptureFixture[str]) -> None:
+    def wait(as_json: bool = typer.Option(False, "--json")) -> None:
+        raise KeyboardInterrupt
+
+    assert run(wait, "one", "--json") == 130
+    captured = capsys.readouterr()
+    assert captured.err == "Stopped before it was done; run the same command again.\n"
+    assert json.loads(captured.out)["exit_code"] == 130

@@ -1,9 +1,10 @@
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from letterpress.errors import UsageError
-from letterpress.orchestration.score_file import _read
+from letterpress.orchestration.score_file import _read, _write
 
 
 @pytest.mark.parametrize("name", ["some.csv", "some.parquet"])
@@ -14,3 +15,10 @@ def test_a_file_of_something_else_is_named_and_not_quoted(name: str, tmp_path: P
         _read(path)
     assert "private" not in str(caught.value)
     assert str(caught.value).endswith("Name another file.")
+
+
+def test_nothing_is_left_beside_a_file_that_could_not_be_written(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError):
+        (tmp_path / "scored.parquet").mkdir()
+        _write(pa.table({"score": [1.0]}), tmp_path / "scored.parquet")
+    assert [path.name for path in tmp_path.iterdir()] == ["scored.parquet"]
