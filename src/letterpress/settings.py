@@ -12,7 +12,15 @@ import sys
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError as UnreadableError
 
@@ -20,6 +28,8 @@ from letterpress.errors import SettingsError
 
 PREFIX = "LETTERPRESS_"
 DELIMITER = "__"
+UNFIT_FOR_PATHS = "'$*?[]{}%#"
+"""What has a meaning of its own in one of the places where paths go: SQL, patterns, addresses, templates."""
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -142,6 +152,19 @@ class Settings(BaseSettings):
     service: ServiceSettings = ServiceSettings()
     airflow: AirflowSettings = AirflowSettings()
     site: SiteSettings = SiteSettings()
+
+    @field_validator("home")
+    @classmethod
+    def _is_a_folder_with_a_plain_path(cls, home: Path) -> Path:
+        path = home.expanduser().resolve()
+        unfit = sorted(set(str(path)) & set(UNFIT_FOR_PATHS))
+        if unfit:
+            raise ValueError(
+                f"expected a path without {' '.join(UNFIT_FOR_PATHS)} for {path}, which has {' '.join(unfit)}"
+            )
+        if path.exists() and not path.is_dir():
+            raise ValueError(f"expected a folder at {path}, or nothing yet")
+        return home.expanduser()
 
     @property
     def paths(self) -> Home:

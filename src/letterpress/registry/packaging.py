@@ -142,8 +142,8 @@ def _run_build(settings: Settings, folder: Path, tag: str) -> None:
         ) from error
     if built.returncode and "No space left on device" in built.stderr:
         raise StorageError(
-            f"expected room for the Bento {tag} in {bento_store(settings.paths)} and {folder.parent}, found the "
-            "disk full. Nothing was lost and the champion stays: free some space and run again."
+            f"expected room for the Bento {tag} in {bento_store(settings.paths)} and {folder.parent}, found "
+            "the disk full. Nothing was lost and the champion stays: free some space and run again."
         )
     if built.returncode:
         ending = " | ".join((built.stderr or built.stdout).strip().splitlines()[-5:])

@@ -18,7 +18,7 @@ def test_a_file_of_something_else_is_named_and_not_quoted(name: str, tmp_path: P
 
 
 def test_nothing_is_left_beside_a_file_that_could_not_be_written(tmp_path: Path) -> None:
+    (tmp_path / "scored.parquet").mkdir()
     with pytest.raises(IsADirectoryError):
-        (tmp_path / "scored.parquet").mkdir()
         _write(pa.table({"score": [1.0]}), tmp_path / "scored.parquet")
     assert [path.name for path in tmp_path.iterdir()] == ["scored.parquet"]
