@@ -28,6 +28,8 @@ from letterpress.errors import SettingsError
 
 PREFIX = "LETTERPRESS_"
 DELIMITER = "__"
+READ_BY_SETUP = f"{PREFIX}PYTHON"
+"""Names the interpreter that `.ci/setup` makes the environment with; it means nothing here."""
 UNFIT_FOR_PATHS = "'$*?[]{}%#"
 """What has a meaning of its own in one of the places where paths go: SQL, patterns, addresses, templates."""
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -189,7 +191,7 @@ def child_environment(settings: Settings, **extra: str) -> dict[str, str]:
 
 
 def _known_names() -> set[str]:
-    names = set()
+    names = {READ_BY_SETUP}
     for name, field in Settings.model_fields.items():
         annotation = field.annotation
         names.add(f"{PREFIX}{name}".upper())

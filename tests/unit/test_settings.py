@@ -91,3 +91,8 @@ def test_a_file_is_no_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("LETTERPRESS_HOME", str(tmp_path / "file"))
     with pytest.raises(SettingsError, match=r"expected a folder at .*file, or nothing yet"):
         read_settings()
+
+
+def test_the_variable_that_set_up_reads_is_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LETTERPRESS_PYTHON", "/usr/bin/python3.12")
+    assert read_settings().threads
