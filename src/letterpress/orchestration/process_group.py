@@ -21,6 +21,7 @@ import psutil
 
 from letterpress.atomic_file import write_atomically
 from letterpress.errors import BrokenError, PortInUseError
+from letterpress.settings import Settings
 
 _started: list[subprocess.Popen[bytes]] = []
 """Children of this very process: kept, because a forgotten `Popen` warns when it is collected."""
@@ -71,6 +72,10 @@ def start_program(program: Program) -> int:
     return process.pid
 
 
+def _choice_of_port(name: str) -> str:
+    return f"LETTERPRESS_{name.upper()}__PORT=<port>" if name in Settings.model_fields else "--port"
+
+
 def refuse_used_port(name: str, port: int) -> None:
     """Raises PortInUseError when something on this machine listens on `port`."""
     with socket.socket() as probe:
@@ -78,10 +83,9 @@ def refuse_used_port(name: str, port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
-            setting = f"LETTERPRESS_{name.upper()}__PORT"
             raise PortInUseError(
                 f"{name} needs port {port}, but another process listens there. "
-                f"Stop it, or choose another port with {setting}=...."
+                f"Stop it, or choose another port with {_choice_of_port(name)}."
             ) from None
 
 
