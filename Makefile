@@ -23,7 +23,7 @@ test: ## Every test, with all set-up
 	@pytest -n 2 --dist loadfile
 
 unit: setup ## The quick tests only
-	@pytest tests/unit src
+	@pytest -n 2 --dist loadfile tests/unit src
 
 check: setup ## Format, lint, types, import contract, SQL lint, unit tests
 	@ruff format --check .
@@ -31,7 +31,7 @@ check: setup ## Format, lint, types, import contract, SQL lint, unit tests
 	@mypy
 	@lint-imports
 	@sqlfluff lint --disable-progress-bar dbt/models
-	@pytest -q tests/unit src
+	@pytest -q -n 2 --dist loadfile tests/unit src
 
 fmt: setup ## Format and mend what can be mended by itself
 	@ruff format .
