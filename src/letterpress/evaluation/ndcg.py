@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from letterpress.evaluation.groups import groups_of_rows, order_best_first, require_sound, tied_runs
+
 Floats = NDArray[np.float64]
-
-
-def _groups_of_rows(group_offsets: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.repeat(np.arange(len(group_offsets) - 1), np.diff(group_offsets))
 
 
 def _discounts(group_offsets: NDArray[np.int64], groups: NDArray[np.int64], k: int) -> Floats:
@@ -21,14 +19,35 @@ def _discounts(group_offsets: NDArray[np.int64], groups: NDArray[np.int64], k: i
 
 def _expected_gains(scores: Floats, gains: Floats, groups: NDArray[np.int64]) -> Floats:
     """Gains in falling order of score; items that tie share the mean of their gains."""
-    order = np.lexsort((-scores, groups))
-    scores, gains = scores[order], gains[order]
-    starts_run = np.ones(len(scores), dtype=bool)
-    starts_run[1:] = (groups[1:] != groups[:-1]) | (scores[1:] != scores[:-1])
-    runs = np.cumsum(starts_run) - 1
-    means = np.bincount(runs, weights=gains) / np.bincount(runs)
+    order = order_best_first(scores, groups)
+    runs = tied_runs(scores[order], groups)
+    means = np.bincount(runs, weights=gains[order]) / np.bincount(runs)
     shared: Floats = means[runs]
     return shared
+
+
+def dcg_per_group(
+    scores: NDArray[np.floating], gains: NDArray[np.floating], group_offsets: NDArray[np.int64], k: int
+) -> Floats:
+    """Discounted cumulative gain of the best `k` `(n_groups,)`; 0 for a group without gain.
+
+    Linear in the gains, so noise in them that is zero on average leaves its expectation alone; dividing by
+    the ideal, which picks the luckiest items, does not. Ties as in `ndcg_per_group`.
+
+    >>> dcg_per_group(np.array([3.0, 2.0, 1.0]), np.array([0.0, 1.0, 1.0]), np.array([0, 3]), k=2).round(4)
+    array([0.6309])
+
+    Raises:
+        ValueError: as `require_sound`.
+    """
+    exact_scores, exact_gains = scores.astype(np.float64), gains.astype(np.float64)
+    require_sound(exact_scores, exact_gains, group_offsets, k)
+    groups = groups_of_rows(group_offsets)
+    if not len(groups):
+        return np.zeros(len(group_offsets) - 1)
+    discounts = _discounts(group_offsets, groups, k)
+    weighted = _expected_gains(exact_scores, exact_gains, groups) * discounts
+    return np.bincount(groups, weighted, len(group_offsets) - 1)
 
 
 def ndcg_per_group(
@@ -47,30 +66,9 @@ def ndcg_per_group(
     array([0.5])
 
     Raises:
-        ValueError: k below 1, a score that is NaN, a gain that is negative or not finite, or offsets that
-            do not span the rows.
+        ValueError: as `require_sound`.
     """
-    exact_scores, exact_gains = scores.astype(np.float64), gains.astype(np.float64)
-    _require_sound(exact_scores, exact_gains, group_offsets, k)
-    groups = _groups_of_rows(group_offsets)
-    if not len(groups):
-        return np.full(len(group_offsets) - 1, np.nan)
-    discounts = _discounts(group_offsets, groups, k)
-    n_groups = len(group_offsets) - 1
-    gained = np.bincount(groups, _expected_gains(exact_scores, exact_gains, groups) * discounts, n_groups)
-    ideal = np.bincount(groups, exact_gains[np.lexsort((-exact_gains, groups))] * discounts, n_groups)
-    ndcg: Floats = np.divide(gained, ideal, out=np.full(n_groups, np.nan), where=ideal > 0)
+    gained = dcg_per_group(scores, gains, group_offsets, k)
+    ideal = dcg_per_group(gains, gains, group_offsets, k)
+    ndcg: Floats = np.divide(gained, ideal, out=np.full(len(gained), np.nan), where=ideal > 0)
     return ndcg
-
-
-def _require_sound(scores: Floats, gains: Floats, group_offsets: NDArray[np.int64], k: int) -> None:
-    if k < 1:
-        raise ValueError(f"expected k of at least 1, found {k}")
-    if not len(group_offsets) or group_offsets[0] != 0 or group_offsets[-1] != len(scores):
-        raise ValueError(f"expected offsets from 0 to {len(scores)}, found {group_offsets[:1]} to the last")
-    if len(scores) != len(gains) or (np.diff(group_offsets) < 0).any():
-        raise ValueError(f"expected rising offsets and as many gains as scores, found {len(gains)} gains")
-    if np.isnan(scores).any():
-        raise ValueError(f"expected scores, found {int(np.isnan(scores).sum())} NaN")
-    if not np.isfinite(gains).all() or (gains < 0).any():
-        raise ValueError("expected finite gains of zero or more")
