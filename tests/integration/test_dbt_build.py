@@ -41,13 +41,17 @@ WriteRaw = Callable[[Path, Iterable[AnyEvent]], None]
 HOUR = timedelta(hours=1)
 MARTS = (
     "fct_slate_items",
+    "fct_outcomes",
+    "fct_email_scores",
     "dim_items",
+    "dim_campaigns",
+    "dim_tenants",
     "ftr_item_hours",
     "ftr_item_segment_hours",
     "ftr_enhancement_industry_hours",
     "training_examples",
 )
-TARGETS = ("chosen", "delivered", "clicked", "converted", "unsubscribed")
+TARGETS = ("chosen", "delivered", "clicked", "converted", "unsubscribed", "email_score")
 KINDS: tuple[tuple[OutcomeKind, int], ...] = (("delivered", 900), ("clicked", 20), ("unsubscribed", 2))
 ENHANCEMENTS = ("original", "warm", "cool", "sharpen", "brighten")
 
@@ -146,7 +150,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, log: list[AnyEvent], write_r
     settings = Settings(home=tmp_path_factory.mktemp("built"))
     write_raw(settings.paths.raw, log)
     result = build_features(settings)
-    assert result["models"] == 16
+    assert result["models"] == 20
     assert result["tests"] > 20
     return settings
 

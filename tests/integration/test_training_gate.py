@@ -42,7 +42,7 @@ def write_training_set(path: Path, change: str = "* from examples") -> Path:
                     map {{'brightness': 0.5}} as attributes, map {{'enhancement': 'warm'}} as item_labels,
                     null::varchar as logged_schema_hash, null::double[] as logged_features, {counts},
                     (place = 1)::integer as chosen, 1000::bigint as delivered, 12::bigint as clicked,
-                    1::bigint as converted, 0::bigint as unsubscribed
+                    1::bigint as converted, 0::bigint as unsubscribed, 55.0 as email_score
                 from range(20) slates(slate), range(1, 5) places(place)
             )
             select {change}
@@ -74,6 +74,7 @@ FAULTS = {
     "training_examples.clicks_do_not_exceed_deliveries": in_first_slate("clicked", "1001"),
     "training_examples.conversions_do_not_exceed_deliveries": in_first_slate("converted", "1001"),
     "training_examples.unsubscriptions_do_not_exceed_deliveries": in_first_slate("unsubscribed", "1001"),
+    "training_examples.email_scores_are_in_range": in_first_slate("email_score", "100.5"),
     "training_examples.known_counts_are_not_negative": in_first_slate("item_segment_clicked", "-1"),
     "training_slates.positions_have_no_gaps": in_first_slate("position", "position * 2"),
     "training_slates.a_label_is_positive": "* replace (0 as chosen, 0 as clicked) from examples",

@@ -77,8 +77,11 @@ totals as (
         cast(sum(unsubscribed) as bigint) as unsubscribed,
         cast(sum(bounced) as bigint) as bounced,
         list(
-            struct_pack(as_of_at, delivered, clicked, converted, unsubscribed) order by as_of_at
-        ) filter (where delivered + clicked + converted + unsubscribed > 0) as outcome_hours
+            struct_pack(as_of_at, delivered, opened, clicked, converted, unsubscribed, bounced)
+            order by as_of_at
+        ) filter (
+            where delivered + opened + clicked + converted + unsubscribed + bounced > 0
+        ) as outcome_hours
     from reaction_hours
     group by all
 )

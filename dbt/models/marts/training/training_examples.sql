@@ -7,6 +7,10 @@ with slate_items as (
     from {{ ref('fct_slate_items') }}
 ),
 
+scores as (
+    select * from {{ ref('fct_email_scores') }}
+),
+
 item_totals as (
     select
         recommender,
@@ -151,8 +155,15 @@ select
     slate_items.delivered,
     slate_items.clicked,
     slate_items.converted,
-    slate_items.unsubscribed
+    slate_items.unsubscribed,
+    scores.email_score
 from slate_items
+left join scores
+    on
+        slate_items.recommender = scores.recommender
+        and slate_items.tenant = scores.tenant
+        and slate_items.slate_id = scores.slate_id
+        and slate_items.item_id = scores.item_id
 left join item
     on
         slate_items.recommender = item.recommender

@@ -1,0 +1,62 @@
+{#- What the e-mail score is made of: a count, what it is a share of, what to believe before any evidence, and
+    its weight; the weights' sizes add up to 1. A bounce is a share of what was sent, the rest of what arrived. -#}
+{%- macro email_score_terms() -%}
+{{- return([
+    {'count': 'opened', 'of': 'delivered', 'prior': 0.2, 'weight': 0.15},
+    {'count': 'clicked', 'of': 'delivered', 'prior': 0.015, 'weight': 0.4},
+    {'count': 'converted', 'of': 'delivered', 'prior': 0.0005, 'weight': 0.25},
+    {'count': 'unsubscribed', 'of': 'delivered', 'prior': 0.001, 'weight': -0.12},
+    {'count': 'bounced', 'of': 'sent', 'prior': 0.01, 'weight': -0.08},
+]) -}}
+{%- endmacro -%}
+
+{#- How many e-mails the prior is worth to an industry, the industry to a tenant, and the tenant to an item. -#}
+{%- macro email_score_strength() -%}
+{{- return(2000) -}}
+{%- endmacro -%}
+
+{#- How much the score swings: with 5, an e-mail that is twice as good in every term scores 97. -#}
+{%- macro email_score_swing() -%}
+{{- return(5) -}}
+{%- endmacro -%}
+
+{#- (count + belief * strength) / (of + strength) of `relation`. -#}
+{%- macro pulled_rate(relation, term, belief) -%}
+(coalesce({{ relation }}.{{ term['count'] }}, 0) + {{ belief }} * {{ email_score_strength() }})
+        / (coalesce({{ relation }}.{{ term['of'] }}, 0) + {{ email_score_strength() }})
+{%- endmacro -%}
+
+{#- Outcomes in the order of the log; what is sent is delivered or bounces. -#}
+{%- macro outcome_names() -%}
+{{- return(['delivered', 'opened', 'clicked', 'converted', 'unsubscribed', 'bounced']) -}}
+{%- endmacro -%}
+
+{%- macro summed_outcomes() -%}
+{%- for name in outcome_names() %}
+        sum({{ name }}) as {{ name }}{{ "," if not loop.last }}
+{%- endfor -%}
+{%- endmacro -%}
+
+{%- macro running_outcomes(window_name) -%}
+{%- for name in outcome_names() %}
+        sum({{ name }}) over {{ window_name }} as {{ name }},
+{%- endfor %}
+        sum(delivered + bounced) over {{ window_name }} as sent
+{%- endmacro -%}
+
+{#- `norm_<count>` of every term: the tenant's rate, pulled towards the industry's. -#}
+{%- macro email_score_norms(tenant, industry) -%}
+{%- for term in email_score_terms() %}
+        {{ pulled_rate(tenant, term, "(" ~ pulled_rate(industry, term, term['prior']) ~ ")") }}
+        as norm_{{ term['count'] }}{{ "," if not loop.last }}
+{%- endfor -%}
+{%- endmacro -%}
+
+{#- The sum over the terms of `weight * ln(rate / norm)`. -#}
+{%- macro email_score_exponent(counts) -%}
+{%- for term in email_score_terms() %}
+        {{ term['weight'] }} * ln(
+            {{ pulled_rate(counts, term, counts ~ ".norm_" ~ term['count']) }} / {{ counts }}.norm_{{ term['count'] }}
+        ){{ " +" if not loop.last }}
+{%- endfor -%}
+{%- endmacro -%}
