@@ -10,7 +10,7 @@ from bench.report import write_document
 from letterpress.errors import LetterpressError
 from letterpress.log import configure_log
 
-NAMES = ("rank",)
+NAMES = ("rank", "open-bandit")
 RESULTS = Path(__file__).with_name("results")
 DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 WRONG_USAGE = 2
@@ -23,7 +23,7 @@ def main(names: list[str]) -> int:
     configure_log()
     try:
         for name in names or NAMES:
-            importlib.import_module(f"bench.{name}").run(RESULTS / f"{name}.json")
+            importlib.import_module(f"bench.{name.replace('-', '_')}").run(RESULTS / f"{name}.json")
     except LetterpressError as error:
         print(f"{error.title}: {error}", file=sys.stderr)
         return error.exit_code

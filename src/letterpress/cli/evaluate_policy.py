@@ -25,23 +25,30 @@ def command(
     actions: Annotated[
         int | None, typer.Option(min=1, help="Items that could be shown; all of the log if left out.")
     ] = None,
+    policy_file: Annotated[
+        Path | None,
+        typer.Option(help="A CSV of item_id, position and probability: the policy to value instead."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what a policy would earn by IPS and SNIPS, or refuse and say what traffic that would take."""
+    """Say what a policy would earn by IPS, SNIPS, DM and DR, or refuse and say what traffic it would take."""
     from letterpress.orchestration.evaluate_policy import evaluate_policy
     from letterpress.settings import read_settings
 
-    result = evaluate_policy(read_settings(), path, log_format, policy.value, actions=actions)
+    result = evaluate_policy(
+        read_settings(), path, log_format, policy.value, actions=actions, policy_file=policy_file
+    )
     print_result(result, as_json=as_json, text=_describe(result))
 
 
 def _describe(result: dict[str, Any]) -> str:
-    ips, snips = (
-        f"{each['mean']:.5f} [{each['low']:.5f}, {each['high']:.5f}]"
-        for each in (result["ips"], result["snips"])
+    estimates = ", ".join(
+        f"{name.upper()} {found['mean']:.5f} [{found['low']:.5f}, {found['high']:.5f}]"
+        for name in ("snips", "ips", "dr", "dm")
+        if (found := result[name]) is not None
     )
     return (
-        f"{result['policy']} policy on {result['log']}: SNIPS {snips}, IPS {ips}; the log itself "
+        f"{result['policy']} policy on {result['log']}: {estimates}; the log itself "
         f"{result['on_policy']:.5f}; {result['rows']} rows, effective sample size "
         f"{result['effective_sample_size']:.1f}, largest weight {result['largest_weight']:.4g}, "
         f"{result['matched_clicks']} matched clicks"

@@ -1,4 +1,4 @@
-"""The value of a policy from the log of another one: IPS and SNIPS, with what they rest on.
+"""The value of a policy from the log of another one: IPS, SNIPS, DM and DR, with what they rest on.
 
 An estimate from a log that hardly ever did what the policy would do looks precise and means nothing, so
 every estimate carries its effective sample size, and `missing_support` says in a sentence what it lacks.
@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from letterpress.errors import NotEnoughDataError
+from letterpress.evaluation.doubly_robust import PredictedRewards
 from letterpress.evaluation.paired_bootstrap import Interval, bootstrap_ratio
 
 Floats = NDArray[np.float64]
+ESTIMATES = ("ips", "snips", "dm", "dr")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,9 @@ class PolicyValue:
     ips: Interval | None
     snips: Interval | None
     """None where no row matched."""
+    dm: Interval | None = None
+    dr: Interval | None = None
+    """None without a model of rewards."""
 
     def as_numbers(self) -> dict[str, object]:
         numbers: dict[str, object] = {
@@ -44,7 +49,8 @@ class PolicyValue:
             for name in ("rows", "clicks", "matched_rows", "matched_clicks", "effective_sample_size")
         }
         numbers |= {name: getattr(self, name) for name in ("largest_weight", "mean_weight", "on_policy")}
-        for name, interval in (("ips", self.ips), ("snips", self.snips)):
+        for name in ESTIMATES:
+            interval: Interval | None = getattr(self, name)
             numbers[name] = None if interval is None else interval.as_numbers()
         return numbers
 
@@ -74,13 +80,16 @@ def estimate_policy_value(
     logged: NDArray[np.floating],
     target: NDArray[np.floating],
     *,
-    rounds: int = 2000,
     seed: int,
+    rounds: int = 2000,
+    clusters: NDArray[np.integer] | None = None,
+    predicted: PredictedRewards | None = None,
 ) -> PolicyValue:
-    """IPS (Horvitz and Thompson) and SNIPS (Swaminathan and Joachims, 2015) of a policy, rows independent.
+    """IPS (Horvitz and Thompson) and SNIPS (Swaminathan and Joachims, 2015) of a policy a row.
 
     `rewards`, `logged` and `target` are `(n,)`: what a row earned, the log's probability of its action and
-    the policy's.
+    the policy's. Rows are independent unless `clusters` says otherwise. With `predicted` rewards there are
+    DM and DR (Dudik, Langford and Li, 2011) too.
 
     >>> rewards, target = np.array([1.0, 0.0, 1.0, 0.0]), np.array([1.0, 1.0, 0.0, 1.0])
     >>> value = estimate_policy_value(rewards, np.full(4, 0.5), target, seed=1)
@@ -90,17 +99,45 @@ def estimate_policy_value(
     Raises:
         NotEnoughDataError: no rows, or a logged propensity that cannot be used.
     """
-    if not len(rewards):
-        raise NotEnoughDataError("expected logged rows to judge a policy on, found none; ingest a log first.")
     weights = importance_weights(logged, target)
+    return value_of_weighted(
+        rewards, weights, seed=seed, rounds=rounds, clusters=clusters, predicted=predicted
+    )
+
+
+def value_of_weighted(
+    rewards: NDArray[np.floating],
+    weights: Floats,
+    *,
+    seed: int,
+    rounds: int,
+    clusters: NDArray[np.integer] | None,
+    predicted: PredictedRewards | None,
+) -> PolicyValue:
+    """The estimates for rows whose importance weights `(n,)` are known.
+
+    Raises:
+        NotEnoughDataError: there are no rows.
+    """
+    n = len(rewards)
+    if not n:
+        raise NotEnoughDataError("expected logged rows to judge a policy on, found none; ingest a log first.")
+    each = np.arange(n) if clusters is None else clusters
     matched, clicked = weights > 0, np.asarray(rewards) > 0
-    ips = snips = None
-    if matched.any() and len(rewards) > 1:
-        each = np.arange(len(rewards))
-        ips = bootstrap_ratio(weights * rewards, np.ones(len(rewards)), each, rounds=rounds, seed=seed)
-        snips = bootstrap_ratio(weights * rewards, weights, each, rounds=rounds, seed=seed)
+    estimates: dict[str, Interval] = {}
+
+    def estimate(name: str, tops: Floats, bottoms: Floats) -> None:
+        estimates[name] = bootstrap_ratio(tops, bottoms, each, rounds=rounds, seed=seed)
+
+    if len(np.unique(each)) > 1:
+        if matched.any():
+            estimate("ips", weights * rewards, np.ones(n))
+            estimate("snips", weights * rewards, weights)
+        if predicted is not None:
+            estimate("dm", predicted.of_policy, np.ones(n))
+            estimate("dr", predicted.doubly_robust(rewards, weights), np.ones(n))
     return PolicyValue(
-        rows=len(rewards),
+        rows=n,
         clicks=int(clicked.sum()),
         matched_rows=int(matched.sum()),
         matched_clicks=int((matched & clicked).sum()),
@@ -108,8 +145,7 @@ def estimate_policy_value(
         largest_weight=float(weights.max()),
         mean_weight=float(weights.mean()),
         on_policy=float(np.mean(rewards)),
-        ips=ips,
-        snips=snips,
+        **{name: estimates.get(name) for name in ESTIMATES},
     )
 
 

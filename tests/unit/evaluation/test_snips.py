@@ -1,63 +1,71 @@
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from bench.open_bandit import (
+    N_PRODUCTS,
+    greedy,
+    lacks,
+    read_rows,
+    reference_folder,
+    thompson,
+    uniform,
+    value_of,
+)
 
-from letterpress.errors import NotEnoughDataError
+from letterpress.errors import NotEnoughDataError, NotYetThereError
 from letterpress.evaluation.snips import estimate_policy_value, missing_support
 from letterpress.settings import Settings
 
-N_PRODUCTS = {"all": 80, "men": 34, "women": 46}
 
-
-def reference_folder() -> Path:
-    settings = Settings()
-    folder = settings.reference_data or settings.project.parent / "shared" / "data"
-    if not (folder / "open_bandit").is_dir():
-        pytest.skip(f"the reference data is absent: no {folder.name}/open_bandit beside the checkout")
-    return folder / "open_bandit"
-
-
-def read_log(folder: Path, policy: str, campaign: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    packed = (folder / policy / campaign / f"{campaign}.csv.gz").read_bytes()
-    rows = list(csv.DictReader(io.StringIO(gzip.decompress(packed).decode())))
-    clicks = np.array([float(row["click"]) for row in rows])
-    return clicks, np.array([float(row["propensity_score"]) for row in rows])
+@pytest.fixture(scope="module")
+def folder() -> Path:
+    try:
+        return reference_folder(Settings())
+    except NotYetThereError as error:
+        pytest.skip(str(error))
 
 
 @pytest.mark.reference_data
 @pytest.mark.parametrize("campaign", sorted(N_PRODUCTS))
-@pytest.mark.parametrize("behaviour", ["random", "bts"])
-def test_ips_and_snips_equal_the_reference_library_on_open_bandit(behaviour: str, campaign: str) -> None:
-    folder = reference_folder()
+@pytest.mark.parametrize(
+    ("target", "behaviour"), [("random", "random"), ("random", "bts"), ("bts", "random")]
+)
+def test_estimates_agree_with_the_reference_library_on_open_bandit(
+    folder: Path, target: str, behaviour: str, campaign: str
+) -> None:
     golden = json.loads((folder / "obp_reference.json").read_text())[campaign]
-    golden = golden[f"random_from_{behaviour}_logs"]
-    clicks, logged = read_log(folder, behaviour, campaign)
-    value = estimate_policy_value(
-        clicks, logged, np.full(len(clicks), 1 / N_PRODUCTS[campaign]), seed=1, rounds=200
-    )
+    golden = golden[f"{target}_from_{behaviour}_logs"]
+    policy = uniform(campaign) if target == "random" else thompson(folder, campaign)
+    value = value_of(read_rows(folder, behaviour, campaign), policy, rounds=50)
     assert value.ips is not None
     assert value.snips is not None
+    assert value.dr is not None
     assert value.ips.mean == pytest.approx(golden["ipw"][0], rel=1e-9)
     assert value.snips.mean == pytest.approx(golden["snipw"][0], rel=1e-9)
     assert value.effective_sample_size == pytest.approx(golden["ess"], rel=1e-9)
     assert value.largest_weight == pytest.approx(golden["max_w"], rel=1e-9)
+    assert golden["dr"][1] <= value.dr.mean <= golden["dr"][2]
 
 
 @pytest.mark.reference_data
-def test_an_estimate_that_rests_on_two_rows_is_called_unsupported() -> None:
-    clicks, logged = read_log(reference_folder(), "bts", "women")
-    value = estimate_policy_value(clicks, logged, np.full(len(clicks), 1 / 46), seed=1, rounds=200)
-    lacking = missing_support(value, min_effective_sample_size=1000, min_matched_clicks=30)
+def test_an_estimate_that_rests_on_two_rows_is_called_unsupported(folder: Path) -> None:
+    lacking = lacks(value_of(read_rows(folder, "bts", "women"), uniform("women"), rounds=50))
     assert lacking is not None
     assert "effective sample size 2.1" in lacking
+    assert "such rows" in lacking
+
+
+@pytest.mark.reference_data
+@pytest.mark.parametrize("campaign", sorted(N_PRODUCTS))
+def test_a_greedy_policy_that_hardly_a_click_matched_is_refused(folder: Path, campaign: str) -> None:
+    rows = read_rows(folder, "random", campaign)
+    lacking = lacks(value_of(rows, greedy(rows, campaign), rounds=50))
+    assert lacking is not None
+    assert "expected at least 30 matched clicks" in lacking
 
 
 def test_a_policy_that_is_the_log_itself_has_the_value_of_the_log() -> None:
