@@ -1,4 +1,4 @@
-"""What is shown, what builders choose, and what recipients do: the known truth behind the log."""
+"""What is shown and what builders choose: the known truth behind slates and interactions."""
 
 from __future__ import annotations
 
@@ -8,13 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from letterpress.images.enhancements import VARIANTS
-from letterpress.simulation.campaigns import MINUTE, Ints, Slates
-from letterpress.simulation.world import World, click_rates
+from letterpress.simulation.campaigns import Ints, Slates
+from letterpress.simulation.world import (
+    BASE_CONVERSION_RATE,
+    BASE_UNSUBSCRIBE_RATE,
+    Conditions,
+    Floats,
+    World,
+    click_rates,
+)
 
 SLATE_SIZE = 8
 PROPENSITY = 1.0 / len(VARIANTS)
 """A uniform shuffle of n candidates shows each of them at each position with probability 1/n."""
 EXAMINATION_POWER = 0.5
+EXPERIMENT_SHARE = 0.9
+"""Of the sends that can be experiments: the slate shows the original, and 2-4 variants would be sent."""
+MOST_ARMS = 4
 
 _CHOOSE_COUNTS = (2, 3, 4)
 _CHOOSE_SHARES = (0.5, 0.3, 0.2)
@@ -22,10 +32,6 @@ _CLICK_PULL = 2.0
 _TASTE_PULL = 0.5
 _RATE_SPREAD = 0.19
 _DISMISS_SHARE = 0.5
-_OPEN_RATE = 0.2
-_UNSUBSCRIBE_RATE = 0.0008
-_BATCH_SHARES = np.array([0.5, 0.35, 0.15])
-_BATCH_DELAYS = np.array([60, 300, 1200]) * MINUTE
 
 
 def examination(positions: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -38,15 +44,30 @@ class Shown:
     """What the slates showed and what builders did with it; all (n_slates, k), by position."""
 
     items: Ints
-    rates: NDArray[np.float64]
+    rates: Floats
+    """True click rates, before hour and season."""
+    conversion_rates: Floats
+    """Of those who clicked."""
+    unsubscribe_rates: Floats
     chosen: NDArray[np.bool_]
     dismissed: NDArray[np.bool_]
+    control: NDArray[np.bool_]
+    """The original of an experiment that is sent along though the builder did not choose it."""
+    is_experiment: NDArray[np.bool_]
+    """(n_slates,): what is sent is an A/B test of 2-4 arms, the original among them."""
+    conditions: Conditions
+    seed: int
+    """Of the world; decides which recipients are machines."""
+
+    @property
+    def sent(self) -> NDArray[np.bool_]:
+        return self.chosen | self.control
 
 
-def show_and_choose(world: World, slates: Slates, rng: np.random.Generator) -> Shown:
-    """Uniform slates out of the variants of each slate's picture, and the builders' choices."""
+def show_uniformly(slates: Slates, rng: np.random.Generator) -> Ints:
+    """(n_slates, k) items: uniform slates out of the variants of each slate's picture."""
     variants: Ints = np.argsort(rng.random((len(slates), len(VARIANTS))), axis=1)[:, :SLATE_SIZE]
-    return choose(world, slates, slates.picture[:, None] * len(VARIANTS) + variants, rng)
+    return slates.picture[:, None] * len(VARIANTS) + variants
 
 
 def choose(world: World, slates: Slates, items: Ints, rng: np.random.Generator) -> Shown:
@@ -60,7 +81,8 @@ def choose(world: World, slates: Slates, items: Ints, rng: np.random.Generator) 
     rates = click_rates(world, items, slates.segment, slates.industry, slates.campaign_type)
     log_rates = np.log(rates)
     appeal = (log_rates - log_rates.mean(1, keepdims=True)) / _RATE_SPREAD
-    liking = _CLICK_PULL * appeal + _TASTE_PULL * world.effects.taste[items, slates.campaign_type[:, None]]
+    of_type = (items, slates.campaign_type[:, None])
+    liking = _CLICK_PULL * appeal + _TASTE_PULL * world.effects.taste[of_type]
     examined = rng.random((n_slates, size)) < examination(np.arange(1, size + 1))
     odds = np.where(examined, liking + rng.gumbel(size=liking.shape), -np.inf)
     place = np.argsort(np.argsort(-odds, axis=1), axis=1)
@@ -68,49 +90,32 @@ def choose(world: World, slates: Slates, items: Ints, rng: np.random.Generator) 
     chosen = (place < wanted[:, None]) & examined
     last = place == examined.sum(1, keepdims=True) - 1
     dismissed = last & ~chosen & (rng.random((n_slates, 1)) < _DISMISS_SHARE)
-    return Shown(items, rates, chosen, dismissed)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcomes:
-    """Aggregated outcome events, all (n_events,)."""
-
-    slate: Ints
-    position: Ints
-    """0-based column of the slate."""
-    kind: Ints
-    """Index into KINDS."""
-    batch: Ints
-    count: Ints
-    at: Ints
-
-
-KINDS = ("delivered", "opened", "clicked", "unsubscribed")
-
-
-def send_and_react(slates: Slates, shown: Shown, rng: np.random.Generator) -> Outcomes:
-    """Every chosen item is sent to 200-5,000 recipients; what they do comes back in three batches."""
-    slate, position = np.nonzero(shown.chosen)
-    size = np.exp(rng.uniform(np.log(200), np.log(5000), len(slates)))[slate]
-    sent = np.maximum(1, rng.poisson(size))
-    clicked = rng.binomial(sent, np.minimum(shown.rates[slate, position], 1.0))
-    opened = clicked + rng.binomial(sent - clicked, _OPEN_RATE)
-    unsubscribed = rng.binomial(sent, _UNSUBSCRIBE_RATE)
-    send_at = slates.send_at[slate]
-    parts = [(np.arange(len(slate)), 0, 0, sent, send_at + rng.integers(0, 2 * MINUTE, len(slate)))]
-    for kind, total in ((1, opened), (2, clicked), (3, unsubscribed)):
-        split = rng.multinomial(total, _BATCH_SHARES)
-        for batch, delay in enumerate(_BATCH_DELAYS):
-            some = np.flatnonzero(split[:, batch])
-            at = send_at[some] + delay + rng.integers(0, 30 * MINUTE, len(some))
-            parts.append((some, kind, batch, split[some, batch], at))
-    rows = np.concatenate([part[0] for part in parts])
-    lengths = [len(part[0]) for part in parts]
-    return Outcomes(
-        slate=slate[rows],
-        position=position[rows],
-        kind=np.repeat([part[1] for part in parts], lengths),
-        batch=np.repeat([part[2] for part in parts], lengths),
-        count=np.concatenate([part[3] for part in parts]),
-        at=np.concatenate([part[4] for part in parts]),
+    control, is_experiment = _plan_experiments(items, chosen, rng)
+    return Shown(
+        items=items,
+        rates=rates,
+        conversion_rates=BASE_CONVERSION_RATE * np.exp(world.effects.conversion[of_type]),
+        unsubscribe_rates=BASE_UNSUBSCRIBE_RATE * np.exp(world.effects.unsubscribe[items]),
+        chosen=chosen,
+        dismissed=dismissed & ~control,
+        control=control,
+        is_experiment=is_experiment,
+        conditions=world.conditions,
+        seed=world.seed,
     )
+
+
+def _plan_experiments(
+    items: Ints, chosen: NDArray[np.bool_], rng: np.random.Generator
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Where the original goes along as control, and which slates are experiments."""
+    original = items % len(VARIANTS) == 0
+    n_arms = (chosen | original).sum(1)
+    is_experiment = (
+        original.any(1)
+        & chosen.any(1)
+        & (n_arms >= 2)
+        & (n_arms <= MOST_ARMS)
+        & (rng.random(len(items)) < EXPERIMENT_SHARE)
+    )
+    return is_experiment[:, None] & original & ~chosen, is_experiment

@@ -48,6 +48,7 @@ def damage_lines(
 ) -> tuple[list[bytes], list[int], list[str]]:
     """Damaged copies of about `share` of `lines`; their places in `lines`, ascending; their reason codes."""
     places = np.flatnonzero(rng.random(len(lines)) < share).tolist()
-    kinds = [DAMAGES[number % len(DAMAGES)] for number in range(len(places))]
+    first = int(rng.integers(len(DAMAGES)))
+    kinds = [DAMAGES[(first + number) % len(DAMAGES)] for number in range(len(places))]
     damaged = [damage(lines[place]) for place, (_, _, damage) in zip(places, kinds, strict=True)]
     return damaged, places, [code for _, code, _ in kinds]

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cache
+from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
 
 from letterpress.images.enhancements import VARIANTS
-from letterpress.simulation.behaviour import KINDS, PROPENSITY, Outcomes, Shown
-from letterpress.simulation.campaigns import DAY, MINUTE, Ints, Slates
+from letterpress.simulation.behaviour import PROPENSITY, SLATE_SIZE, Shown
+from letterpress.simulation.campaigns import MINUTE, Ints, Slates
+from letterpress.simulation.reactions import KINDS, Outcomes
 from letterpress.simulation.world import (
     CAMPAIGN_TYPES,
     GOALS,
@@ -29,25 +32,79 @@ _SECOND = 1000
 _PROPENSITY = repr(PROPENSITY)
 
 
+_LETTERS = dict(zip(KINDS, "docuvb", strict=True))
+
+
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Lines without line ends, when they happened and when they arrive (milliseconds since the epoch)."""
+    """Lines of one event type without line ends, when they happened and when they arrive (milliseconds)."""
 
+    name: str
     texts: list[str]
     occurred_at: Ints
     received_at: Ints
 
+    def __len__(self) -> int:
+        return len(self.texts)
 
-def _format(moments: Ints) -> list[str]:
-    return [f"{text}Z" for text in np.datetime_as_string(moments.astype("datetime64[ms]")).tolist()]
+    def keep(self, kept: NDArray[np.bool_]) -> Lines:
+        """The `kept` ones of them."""
+        return self.take(np.flatnonzero(kept))
+
+    def take(self, rows: Ints) -> Lines:
+        """Those at `rows`."""
+        texts = [self.texts[row] for row in rows.tolist()]
+        return Lines(self.name, texts, self.occurred_at[rows], self.received_at[rows])
+
+
+@cache
+def _seconds() -> NDArray[np.str_]:
+    """(60000,): what follows the minute of each millisecond in it."""
+    return np.array([f":{each // 1000:02d}.{each % 1000:03d}Z" for each in range(MINUTE)])
+
+
+_TIME = [("minute", "U16"), ("second", "U8")]
+_BEFORE, _BETWEEN = f'"recommender":"{RECOMMENDER}","occurred_at":"', '","received_at":"'
+_ENVELOPE = np.dtype(
+    [
+        ("before", f"U{len(_BEFORE)}"),
+        ("occurred", _TIME),
+        ("between", f"U{len(_BETWEEN)}"),
+        ("received", _TIME),
+        ("after", "U1"),
+    ]
+)
+
+
+def _write_times(places: NDArray[np.void], moments: Ints) -> None:
+    """Fill `places` of type `_TIME`."""
+    minutes, milliseconds = np.divmod(moments, MINUTE)
+    first = minutes.min()
+    table = np.datetime_as_string(np.arange(first, minutes.max() + 1).astype("datetime64[m]"), unit="m")
+    places["minute"] = table[minutes - first]
+    places["second"] = _seconds()[milliseconds]
+
+
+def format_times(moments: Ints) -> list[str]:
+    """RFC 3339 in UTC with milliseconds."""
+    if not len(moments):
+        return []
+    texts = np.empty(len(moments), _TIME)
+    _write_times(texts, moments)
+    found: list[str] = texts.view("U24").tolist()
+    return found
 
 
 def _envelopes(occurred_at: Ints, received_at: Ints) -> list[str]:
-    times = zip(_format(occurred_at), _format(received_at), strict=True)
-    return [
-        f'"recommender":"{RECOMMENDER}","occurred_at":"{occurred}","received_at":"{received}"'
-        for occurred, received in times
-    ]
+    """Written as columns of one array of texts: half the time of a format string a line."""
+    if not len(occurred_at):
+        return []
+    texts = np.empty(len(occurred_at), _ENVELOPE)
+    texts["before"], texts["between"], texts["after"] = _BEFORE, _BETWEEN, '"'
+    _write_times(texts["occurred"], occurred_at)
+    _write_times(texts["received"], received_at)
+    found: list[str] = texts.view(f"U{_ENVELOPE.itemsize // 4}").tolist()
+    return found
 
 
 def _names(names: tuple[str, ...], indices: Ints) -> list[str]:
@@ -70,11 +127,19 @@ def item_lines(world: World, pictures: Ints, at: int) -> Lines:
             f'"source_id":"{world.picture_ids[picture]}","attributes":{json.dumps(world.attributes[item])},'
             f'"labels":{{"enhancement":"{VARIANTS[variant].enhancement}"}}}}'
         )
-    return Lines(texts, occurred, received)
+    return Lines("item", texts, occurred, received)
 
 
-def slate_ids(run: str, day: int, n_slates: int) -> list[str]:
-    return [f"{run}-{day:03d}-{number:06d}" for number in range(n_slates)]
+def slate_ids(run: str, day: int, numbers: range) -> list[str]:
+    return [f"{run}-{day:03d}-{number:06d}" for number in numbers]
+
+
+def person_ids(tenants: Ints, kind: str, numbers: Ints) -> list[str]:
+    """Identifiers of builders or recipients as the sender knows them; personal, as in life."""
+    return [
+        f"{TENANTS[tenant]}-{kind}{number:05d}"
+        for tenant, number in zip(tenants.tolist(), numbers.tolist(), strict=True)
+    ]
 
 
 def campaign_contexts(run: str, day: int, slates: Slates) -> list[str]:
@@ -89,15 +154,14 @@ def campaign_contexts(run: str, day: int, slates: Slates) -> list[str]:
             _names(GOALS, slates.goal),
             _names(SEGMENTS, slates.segment),
             slates.mobile_share.tolist(),
-            _format(slates.send_at),
+            format_times(slates.send_at),
             strict=True,
         )
     ]
 
 
-def campaign_lines(run: str, day: int, slates: Slates, contexts: list[str]) -> Lines:
-    """One line a campaign, from its first slate."""
-    _, first = np.unique(slates.campaign, return_index=True)
+def campaign_lines(run: str, day: int, slates: Slates, contexts: list[str], first: Ints) -> Lines:
+    """One line a campaign; `first` are the rows of the first slates of campaigns."""
     occurred = slates.created_at[first]
     received = occurred + _SECOND
     texts = [
@@ -111,30 +175,49 @@ def campaign_lines(run: str, day: int, slates: Slates, contexts: list[str]) -> L
             strict=True,
         )
     ]
-    return Lines(texts, occurred, received)
+    return Lines("campaign", texts, occurred, received)
 
 
-def slate_lines(ids: list[str], slates: Slates, shown_ids: list[list[str]], contexts: list[str]) -> Lines:
+def sessions(run: str, day: int, slates: Slates) -> list[str]:
+    """For every slate who asked for it, as fields of its line: all slates of a campaign are one session."""
+    builders = person_ids(slates.tenant, "b", slates.builder)
+    return [
+        f'"builder_id":"{builder}","session_id":"{run}-{day:03d}-v{campaign:05d}"'
+        for builder, campaign in zip(builders, slates.campaign.tolist(), strict=True)
+    ]
+
+
+def slate_lines(
+    ids: list[str],
+    slates: Slates,
+    shown_ids: list[list[str]],
+    contexts: list[str],
+    asked_by: list[str],
+) -> Lines:
     """One line a slate. `shown_ids` are the ids of its items by position."""
     received = slates.at + _SECOND
     texts = []
     tenants = _names(TENANTS, slates.tenant)
-    for identity, tenant, envelope, context, items in zip(
-        ids, tenants, _envelopes(slates.at, received), contexts, shown_ids, strict=True
+    tails = [f'","position":{position},"propensity":{_PROPENSITY}}}' for position in range(1, SLATE_SIZE + 1)]
+    for identity, tenant, envelope, context, session, items in zip(
+        ids, tenants, _envelopes(slates.at, received), contexts, asked_by, shown_ids, strict=True
     ):
-        places = ",".join(
-            f'{{"item_id":"{item}","position":{position},"propensity":{_PROPENSITY}}}'
-            for position, item in enumerate(items, 1)
-        )
+        places = ',{"item_id":"'.join(map(add, items, tails))
         texts.append(
-            f'{{"type":"slate","event_id":"{identity}-slate","tenant":"{tenant}",{envelope},'
-            f'"slate_id":"{identity}","campaign":{context},"slot":"hero","policy":"uniform","items":[{places}]}}'
+            f'{{"type":"slate","event_id":"{identity}-slate","tenant":"{tenant}",{envelope},{session},'
+            f'"slate_id":"{identity}","campaign":{context},"slot":"hero","policy":"uniform",'
+            f'"items":[{{"item_id":"{places}]}}'
         )
-    return Lines(texts, slates.at, received)
+    return Lines("slate", texts, slates.at, received)
 
 
 def interaction_lines(
-    ids: list[str], slates: Slates, shown: Shown, shown_ids: list[list[str]], rng: np.random.Generator
+    ids: list[str],
+    slates: Slates,
+    shown: Shown,
+    shown_ids: list[list[str]],
+    asked_by: list[str],
+    rng: np.random.Generator,
 ) -> Lines:
     """One line a choice or dismissal, some seconds after the slate."""
     slate, position = np.nonzero(shown.chosen | shown.dismissed)
@@ -142,7 +225,7 @@ def interaction_lines(
     received = occurred + _SECOND
     texts = [
         f'{{"type":"interaction","event_id":"{ids[row]}-i{column}","tenant":"{tenant}",{envelope},'
-        f'"slate_id":"{ids[row]}","item_id":"{shown_ids[row][column]}",'
+        f'{asked_by[row]},"slate_id":"{ids[row]}","item_id":"{shown_ids[row][column]}",'
         f'"action":"{"chosen" if chosen else "dismissed"}"}}'
         for row, column, tenant, envelope, chosen in zip(
             slate.tolist(),
@@ -153,47 +236,55 @@ def interaction_lines(
             strict=True,
         )
     ]
-    return Lines(texts, occurred, received)
+    return Lines("interaction", texts, occurred, received)
 
 
 def outcome_lines(
     ids: list[str], slates: Slates, outcomes: Outcomes, shown_ids: list[list[str]], rng: np.random.Generator
 ) -> Lines:
-    """One line a count, arriving 2-12 minutes after it was taken."""
+    """One line a count or a recipient's act, arriving 2-12 minutes after it was taken."""
     received = outcomes.at + rng.integers(2 * MINUTE, 12 * MINUTE, len(outcomes.at))
+    width = len(shown_ids[0]) if shown_ids else 0
+    heads = _outcome_heads(ids, slates, outcomes, shown_ids)
+    who = ["" if each < 0 else f"-{each}" for each in outcomes.recipient.tolist()]
     texts = [
-        f'{{"type":"outcome","event_id":"{ids[row]}-{column}{KINDS[kind][0]}{batch}","tenant":"{tenant}",'
-        f'{envelope},"slate_id":"{ids[row]}","item_id":"{shown_ids[row][column]}",'
-        f'"kind":"{KINDS[kind]}","count":{count}}}'
-        for row, column, kind, batch, count, tenant, envelope in zip(
+        f'{{"type":"outcome","event_id":"{(head := heads[row * width + column])[0]}{letter}{batch}{person}",'
+        f'{envelope},{head[1]},"kind":"{kind}",{tail}}}'
+        for row, column, letter, kind, batch, person, tail, envelope in zip(
             outcomes.slate.tolist(),
             outcomes.position.tolist(),
-            outcomes.kind.tolist(),
+            _names(tuple(_LETTERS.values()), outcomes.kind),
+            _names(KINDS, outcomes.kind),
             outcomes.batch.tolist(),
-            outcomes.count.tolist(),
-            _names(TENANTS, slates.tenant[outcomes.slate]),
+            who,
+            _outcome_tails(slates, outcomes),
             _envelopes(outcomes.at, received),
             strict=True,
         )
     ]
-    return Lines(texts, outcomes.at, received)
+    return Lines("outcome", texts, outcomes.at, received)
 
 
-def delay_lines(lines: Lines, late: NDArray[np.bool_]) -> Lines:
-    """The `late` ones of `lines`, arriving a day later; their text says so too."""
-    rows = np.flatnonzero(late)
-    received = lines.received_at[rows] + DAY
-    before, after = _format(lines.received_at[rows]), _format(received)
-    texts = [
-        lines.texts[row].replace(f'"received_at":"{old}"', f'"received_at":"{new}"')
-        for row, old, new in zip(rows.tolist(), before, after, strict=True)
-    ]
-    return Lines(texts, lines.occurred_at[rows], received)
+def _outcome_heads(
+    ids: list[str], slates: Slates, outcomes: Outcomes, shown_ids: list[list[str]]
+) -> dict[int, tuple[str, str]]:
+    """For every sent place (slate * width + column) how the ids of its events begin, and what they share."""
+    width = len(shown_ids[0]) if shown_ids else 0
+    tenants = _names(TENANTS, slates.tenant)
+    heads = {}
+    for place in np.unique(outcomes.slate * width + outcomes.position).tolist():
+        row, column = divmod(place, width)
+        heads[place] = (
+            f"{ids[row]}-{column}",
+            f'"tenant":"{tenants[row]}","slate_id":"{ids[row]}","item_id":"{shown_ids[row][column]}"',
+        )
+    return heads
 
 
-def keep_lines(lines: Lines, kept: NDArray[np.bool_]) -> Lines:
-    """The `kept` ones of `lines`."""
-    rows = np.flatnonzero(kept)
-    return Lines(
-        [lines.texts[row] for row in rows.tolist()], lines.occurred_at[rows], lines.received_at[rows]
-    )
+def _outcome_tails(slates: Slates, outcomes: Outcomes) -> list[str]:
+    tails = [f'"count":{count}' for count in outcomes.count.tolist()]
+    single = np.flatnonzero(outcomes.recipient >= 0)
+    people = person_ids(slates.tenant[outcomes.slate[single]], "r", outcomes.recipient[single])
+    for row, person in zip(single.tolist(), people, strict=True):
+        tails[row] = f'"recipient_id":"{person}"'
+    return tails

@@ -1,4 +1,4 @@
-"""Pictures of the simulated world: crops of photographs that an installed package ships, and drawn ones."""
+"""Pictures of the simulated world: crops of photographs that installed packages ship, and drawn ones."""
 
 from __future__ import annotations
 
@@ -9,35 +9,55 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from letterpress.errors import BrokenError
 from letterpress.images.enhancements import VARIANTS
 from letterpress.images.picture import Picture, decode_picture, shrink_picture
 from letterpress.images.visual_features import measure_variant
 
 WIDTH, HEIGHT = 96, 64
-_PHOTOGRAPHS = ("china.jpg", "flower.jpg")
+PHOTOGRAPHS = {
+    "sklearn/datasets/images": ("china.jpg", "flower.jpg"),
+    "skimage/data": (
+        "astronaut.png",
+        "brick.png",
+        "camera.png",
+        "chelsea.png",
+        "coffee.png",
+        "coins.png",
+        "grass.png",
+        "gravel.png",
+        "hubble_deep_field.jpg",
+        "moon.png",
+        "motorcycle_left.png",
+        "rocket.jpg",
+    ),
+}
+"""Photographs by the folder of the package whose wheel holds them; no download is ever asked for."""
 _PHOTOGRAPH_SHARE = 0.5
 
 
 @cache
-def load_photographs() -> tuple[Picture, ...]:
-    """The photographs that scikit-learn ships; the package itself is not imported (that takes a second).
+def load_photographs() -> dict[str, Picture]:
+    """The photographs that are really there, by name. The packages are not imported: that takes seconds.
 
-    Raises:
-        BrokenError: scikit-learn is not installed.
+    Without any of them all pictures are drawn, and the same seed then makes another world.
     """
-    found = importlib.util.find_spec("sklearn")
-    if found is None or not found.submodule_search_locations:
-        raise BrokenError(
-            "expected scikit-learn, whose photographs the simulation uses; found none. Run `make setup`."
-        )
-    folder = Path(found.submodule_search_locations[0]) / "datasets" / "images"
-    return tuple(shrink_picture(decode_picture((folder / name).read_bytes()), 320) for name in _PHOTOGRAPHS)
+    found = {}
+    for place, names in PHOTOGRAPHS.items():
+        package, *folders = place.split("/")
+        spec = importlib.util.find_spec(package)
+        for root in (spec.submodule_search_locations or ()) if spec else ():
+            for name in names:
+                path = Path(root).joinpath(*folders, name)
+                if path.is_file():
+                    found[name] = shrink_picture(decode_picture(path.read_bytes()), 320)
+    return found
 
 
 def make_picture(rng: np.random.Generator) -> Picture:
     """One picture (64, 96, 3), a crop of a photograph or drawn."""
-    made = _crop_photograph(rng) if rng.random() < _PHOTOGRAPH_SHARE else _draw(rng)
+    photographs = tuple(load_photographs().values())
+    is_photograph = rng.random() < _PHOTOGRAPH_SHARE and photographs
+    made = _crop_photograph(photographs, rng) if is_photograph else _draw(rng)
     return _grade(made, rng)
 
 
@@ -46,8 +66,7 @@ def measure_picture(picture: Picture) -> list[dict[str, float]]:
     return [measure_variant(picture, variant) for variant in VARIANTS]
 
 
-def _crop_photograph(rng: np.random.Generator) -> Picture:
-    photographs = load_photographs()
+def _crop_photograph(photographs: tuple[Picture, ...], rng: np.random.Generator) -> Picture:
     photograph = photographs[int(rng.integers(len(photographs)))]
     height, width = photograph.shape[:2]
     side = rng.uniform(0.35, 0.95)

@@ -2,180 +2,202 @@
 
 from __future__ import annotations
 
-import gzip
-from collections import Counter, defaultdict
-from collections.abc import Iterator
+import multiprocessing
+import shutil
+import tempfile
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 
-from letterpress.errors import UsageError
-from letterpress.simulation.behaviour import send_and_react, show_and_choose
-from letterpress.simulation.campaigns import DAY, HOUR, make_slates
-from letterpress.simulation.damage import damage_lines
-from letterpress.simulation.event_lines import (
-    Lines,
-    campaign_contexts,
-    campaign_lines,
-    delay_lines,
-    interaction_lines,
-    item_lines,
-    keep_lines,
-    outcome_lines,
-    slate_ids,
-    slate_lines,
-)
-from letterpress.simulation.truth import write_truth
-from letterpress.simulation.world import World, build_world
+from letterpress.simulation.campaigns import DAY
+from letterpress.simulation.day_log import chunks_of_day, make_chunk
+from letterpress.simulation.event_lines import Lines
+from letterpress.simulation.faults import CLOCK_SKEW, LATE_HOURS, NOWHERE, deliver
+from letterpress.simulation.plan import Plan
+from letterpress.simulation.scenarios import DRIFTING, SCENARIOS, count_new_pictures
+from letterpress.simulation.spool import spool_lines, spooled_files, write_spooled
+from letterpress.simulation.truth import TRUTH, write_truth
+from letterpress.simulation.world import World, build_world, make_world, measure_numbered
 
-SCENARIOS: dict[str, str] = {
-    "steady": "nothing changes and nothing breaks",
-    "corrupt": "about one line in a hundred has a damaged copy beside it",
-    "late": "interactions and outcomes of three hours arrive a day late, in files of their own",
-}
-CORRUPT_SHARE = 0.01
-MOST_DAYS, MOST_SLATES = 3_660, 10_000_000
-"""Ten years, and what fits into the memory of a small machine: a plan above is a slip of the hand."""
-YEARS = range(1970, 2200)
-LATE_HOURS = (10, 34, 35)
-"""Hours since the start whose events are late in the scenario `late`."""
+__all__ = ["LATE_HOURS", "SCENARIOS", "Plan", "Summary", "simulate"]
 
-_WEEKDAYS = np.array([1.0, 1.1, 1.1, 1.05, 0.95, 0.5, 0.45])
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to simulate. `start` lies on a full UTC hour."""
-
-    days: int
-    slates: int
-    seed: int
-    scenario: str
-    start: datetime
-
-    def __post_init__(self) -> None:
-        if self.scenario not in SCENARIOS:
-            raise UsageError(
-                f"expected one of {', '.join(SCENARIOS)}; found {self.scenario!r}. Correct the name."
-            )
-        if not (0 < self.days <= MOST_DAYS and 0 < self.slates <= MOST_SLATES and self.seed >= 0):
-            raise UsageError(
-                f"expected 1 to {MOST_DAYS:,} days, 1 to {MOST_SLATES:,} slates and a seed of 0 or more, "
-                f"found {self.days} days, {self.slates} slates and seed {self.seed}; correct them."
-            )
-        if self.start.year not in YEARS:
-            raise UsageError(
-                f"expected a start from {YEARS[0]} to {YEARS[-1]}, found {self.start.year}; correct it."
-            )
-        if self.start.tzinfo is None or self.start.replace(minute=0, second=0, microsecond=0) != self.start:
-            raise UsageError(
-                f"expected a start on a full UTC hour, found {self.start.isoformat()}; cut it off."
-            )
-
-    @property
-    def begin(self) -> int:
-        """Milliseconds since the epoch."""
-        return int(self.start.timestamp()) * 1000
-
-    @property
-    def run(self) -> str:
-        """Prefix of all ids, so that two simulated logs never share one."""
-        return f"s{self.seed}-{self.start.astimezone(UTC):%Y%m%d%H}"
+PARALLEL_SLATES = 6_000
+"""Below that the start of processes costs more than they save."""
+_MOST_WAITING = 3
+"""Chunks a process that are under way; more would only fill memory."""
 
 
 @dataclass
 class Summary:
-    """What was written."""
+    """What was written. Of every file `read = events + duplicates + damaged`, summed over the labels."""
 
     files: list[Path] = field(default_factory=list)
     events: Counter[str] = field(default_factory=Counter)
+    """Good lines by event type, each event once."""
     damaged: Counter[str] = field(default_factory=Counter)
     """Damaged lines by the reason code that quarantine must give them."""
+    duplicates: Counter[str] = field(default_factory=Counter)
+    """Second deliveries of an event, by where the copy lies."""
+    lost: Counter[str] = field(default_factory=Counter)
+    """Lines that happened and were not written, by event type."""
 
     @property
     def n_events(self) -> int:
         return sum(self.events.values())
 
+    def planted(self) -> dict[str, dict[str, int]]:
+        """Counts by what happened to the lines."""
+        names = ("events", "damaged", "duplicates", "lost")
+        return {name: dict(sorted(getattr(self, name).items())) for name in names}
 
-def simulate(plan: Plan, out: Path) -> Summary:
+
+def simulate(plan: Plan, out: Path, *, processes: int | None = None) -> Summary:
     """Write `events-<day>.jsonl.gz` into `out`, and the truth into `out/truth`. Equal plans, equal bytes.
 
-    Events that would arrive after the last day are not written: they have not happened yet.
+    The bytes do not depend on how many processes share the work; `None` chooses two for all but small
+    plans. Events that would arrive after the last day are not written: they have not happened yet.
     """
-    world = build_world(plan.seed, plan.days)
+    if processes is None:
+        processes = 2 if plan.slates >= PARALLEL_SLATES else 1
     out.mkdir(parents=True, exist_ok=True)
-    summary = Summary()
-    waiting: dict[tuple[str, int], list[Lines]] = defaultdict(list)
-    for day, events in enumerate(_generate(world, plan)):
-        for name, lines in events:
-            for kind, part in _split_late(plan, name, lines):
-                for arrival, some in _split_by_arrival_day(plan, part):
-                    waiting[kind, arrival].append(some)
-                    summary.events[name] += len(some.texts) if arrival < plan.days else 0
-        for kind in ("events", "late"):
-            if (parts := waiting.pop((kind, day), None)) is not None:
-                summary.files.append(_write_day(plan, kind, day, parts, out, summary))
-    write_truth(world, out / "truth", _facts(plan, summary))
+    shutil.rmtree(out / TRUTH, ignore_errors=True)
+    with _spool_folder(out) as spool, _pool(processes) as pool:
+        world = _build(plan, pool)
+        summary = _write_log(world, plan, out, spool, pool, processes)
+    write_truth(world, plan, out / TRUTH, _facts(plan, summary))
     return summary
 
 
-def _generate(world: World, plan: Plan) -> Iterator[list[tuple[str, Lines]]]:
-    """For every day its events by type, of one random stream a day."""
-    weights = _WEEKDAYS[(np.arange(plan.days) + plan.start.weekday()) % 7]
-    n_slates = np.random.default_rng((plan.seed, 4)).multinomial(plan.slates, weights / weights.sum())
-    ids = np.array(world.item_ids())
-    for day in range(plan.days):
-        rng = np.random.default_rng((plan.seed, 5, day))
-        begin = plan.begin + day * DAY
-        slates = make_slates(world, day, begin, int(n_slates[day]), rng)
-        shown = show_and_choose(world, slates, rng)
-        outcomes = send_and_react(slates, shown, rng)
-        names = slate_ids(plan.run, day, len(slates))
-        contexts = campaign_contexts(plan.run, day, slates)
-        shown_ids: list[list[str]] = ids[shown.items].tolist()
-        came = world.picture_days < 0 if day == 0 else np.zeros(len(world.picture_days), bool)
-        pictures = np.flatnonzero(came | (world.picture_days == day))
-        yield [
-            ("item", item_lines(world, pictures, begin)),
-            ("campaign", campaign_lines(plan.run, day, slates, contexts)),
-            ("slate", slate_lines(names, slates, shown_ids, contexts)),
-            ("interaction", interaction_lines(names, slates, shown, shown_ids, rng)),
-            ("outcome", outcome_lines(names, slates, outcomes, shown_ids, rng)),
-        ]
+def _write_log(
+    world: World, plan: Plan, out: Path, spool: Path, pool: Executor | None, processes: int
+) -> Summary:
+    """Make all chunks in their order, and write each day as soon as all that may arrive on it is there."""
+    summary = Summary()
+    made: deque[Future[Counts]] = deque()
+    written: list[Future[list[Path]]] = []
+    for day, n_chunks in enumerate(chunks_of_day(plan)):
+        for chunk in range(n_chunks):
+            made.append(_run(pool, make_and_spool, world, plan, day, chunk, out, spool))
+            while len(made) > _MOST_WAITING * processes:
+                _add(summary, made.popleft().result())
+        if day:
+            written.append(_write_after(made, summary, plan, day - 1, n_chunks, out, spool, pool))
+    written.append(_write_after(made, summary, plan, plan.days - 1, 0, out, spool, pool))
+    summary.files = [path for each in written for path in each.result()]
+    return summary
 
 
-def _split_late(plan: Plan, name: str, lines: Lines) -> list[tuple[str, Lines]]:
-    if plan.scenario != "late" or name not in ("interaction", "outcome"):
-        return [("events", lines)]
-    late = np.isin((lines.occurred_at - plan.begin) // HOUR, LATE_HOURS)
-    return [("events", keep_lines(lines, ~late)), ("late", delay_lines(lines, late))]
+def _write_after(
+    made: deque[Future[Counts]],
+    summary: Summary,
+    plan: Plan,
+    day: int,
+    n_later: int,
+    out: Path,
+    spool: Path,
+    pool: Executor | None,
+) -> Future[list[Path]]:
+    """Have `day` written once only the `n_later` chunks of the day after it are still being made."""
+    while len(made) > n_later:
+        _add(summary, made.popleft().result())
+    return _run(pool, write_day, plan, day, out, spool)
 
 
-def _split_by_arrival_day(plan: Plan, lines: Lines) -> Iterator[tuple[int, Lines]]:
-    days = (lines.received_at - plan.begin) // DAY
-    for day in np.unique(days).tolist():
-        yield day, keep_lines(lines, days == day)
+Counts = dict[str, Counter[str]]
+"""By field of `Summary` and label."""
 
 
-def _write_day(plan: Plan, kind: str, day: int, parts: list[Lines], out: Path, summary: Summary) -> Path:
+def _add(summary: Summary, counts: Counts) -> None:
+    for name, found in counts.items():
+        getattr(summary, name).update(found)
+
+
+def make_and_spool(world: World, plan: Plan, day: int, chunk: int, out: Path, spool: Path) -> Counts:
+    """Make one chunk, spool its lines and write its truth; counts of what will be in the log."""
+    lines, truth = make_chunk(world, plan, day, chunk)
+    rng = np.random.default_rng((plan.seed, 8, day, chunk))
+    counts: Counts = {}
+    files: dict[str, list[Lines]] = {}
+    for parcel in (parcel for each in lines for parcel in deliver(plan, each, rng)):
+        arriving = parcel.lines.keep(parcel.lines.received_at < plan.end)
+        if len(arriving):
+            counts.setdefault(parcel.counted, Counter())[parcel.label or arriving.name] += len(arriving)
+            files.setdefault(parcel.file, []).append(arriving)
+    name = f"{day:04d}-{chunk:04d}"
+    for file, some in files.items():
+        if file != NOWHERE:
+            _spool_by_day(plan, spool, file, name, some)
+    for table_name, table in truth.items():
+        folder = out / TRUTH / table_name
+        folder.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table, folder / f"{name}.parquet")
+    return counts
+
+
+def _spool_by_day(plan: Plan, spool: Path, file: str, name: str, parts: list[Lines]) -> None:
     texts = [text for part in parts for text in part.texts]
-    order = np.argsort(np.concatenate([part.received_at for part in parts]), kind="stable").tolist()
-    lines = [texts[row].encode() for row in order]
-    if plan.scenario == "corrupt":
-        damaged, places, codes = damage_lines(
-            lines, CORRUPT_SHARE, np.random.default_rng((plan.seed, 6, day))
-        )
-        summary.damaged.update(codes)
-        for place, line in zip(reversed(places), reversed(damaged), strict=True):
-            lines.insert(place, line)
-    path = out / f"{kind}-{plan.start + timedelta(days=day):%Y-%m-%d}.jsonl.gz"
-    with path.open("wb") as stream, gzip.GzipFile("", "wb", 1, stream, mtime=0) as zipped:
-        for begin in range(0, len(lines), 8192):
-            zipped.write(b"\n".join(lines[begin : begin + 8192]) + b"\n")
-    return path
+    received = np.concatenate([part.received_at for part in parts])
+    days = (received - plan.begin) // DAY
+    for day in np.unique(days).tolist():
+        rows = np.flatnonzero(days == day)
+        spool_lines(spool, file, name, day, [texts[row] for row in rows.tolist()], received[rows])
+
+
+def write_day(plan: Plan, day: int, out: Path, spool: Path) -> list[Path]:
+    """Write the files of one day from the spool."""
+    paths = []
+    for file in spooled_files(spool, day):
+        path = out / f"{file}-{plan.start + timedelta(days=day):%Y-%m-%d}.jsonl.{plan.packing}"
+        write_spooled(spool, file, day, plan.begin + day * DAY, path)
+        paths.append(path)
+    return paths
+
+
+def _build(plan: Plan, pool: Executor | None) -> World:
+    new_pictures = count_new_pictures(plan.scenario)
+    if pool is None:
+        return build_world(plan.seed, plan.days, new_pictures)
+    return make_world(
+        plan.seed,
+        plan.days,
+        new_pictures,
+        lambda numbers: pool.map(measure_numbered, numbers, chunksize=16),
+    )
+
+
+@contextmanager
+def _spool_folder(out: Path) -> Iterator[Path]:
+    """Beside the log, as it may be as large as two days of it; gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix=".spool-", dir=out) as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def _pool(processes: int) -> Iterator[Executor | None]:
+    """Processes that start anew, as threads of ours would not survive a fork; None for a single one."""
+    if processes <= 1:
+        yield None
+        return
+    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield pool
+
+
+def _run[**P, R](
+    pool: Executor | None, function: Callable[P, R], *arguments: P.args, **named: P.kwargs
+) -> Future[R]:
+    if pool is not None:
+        return pool.submit(function, *arguments, **named)
+    done: Future[R] = Future()
+    done.set_result(function(*arguments, **named))
+    return done
 
 
 def _facts(plan: Plan, summary: Summary) -> dict[str, Any]:
@@ -186,6 +208,9 @@ def _facts(plan: Plan, summary: Summary) -> dict[str, Any]:
         "slates": plan.slates,
         "seed": plan.seed,
         "scenario": plan.scenario,
-        "events": dict(sorted(summary.events.items())),
-        "damaged": dict(sorted(summary.damaged.items())),
+        "drift_at": None
+        if plan.scenario not in DRIFTING
+        else (plan.start + timedelta(days=plan.first_drift_day)).isoformat(),
+        "clock_skew_ms": CLOCK_SKEW if plan.scenario == "clock-skew" else {},
+        **summary.planted(),
     }

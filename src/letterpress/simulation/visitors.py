@@ -20,9 +20,10 @@ import numpy as np
 from letterpress.clock import Clock
 from letterpress.errors import BrokenError
 from letterpress.images.enhancements import VARIANTS
-from letterpress.simulation.behaviour import KINDS, choose, send_and_react
+from letterpress.simulation.behaviour import choose
 from letterpress.simulation.campaigns import Slates, make_slates
 from letterpress.simulation.event_lines import campaign_contexts
+from letterpress.simulation.reactions import KINDS, send_and_react
 from letterpress.simulation.world import RECOMMENDER, TENANTS, World, build_world
 
 SLATE_SIZE = 8

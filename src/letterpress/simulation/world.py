@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
@@ -19,22 +20,31 @@ GOALS = ("awareness", "clicks", "conversions", "retention")
 SEGMENTS = ("dormant", "loyal", "new", "price_sensitive", "young_urban")
 TENANTS = ("alder", "birch", "cedar", "fern", "maple", "willow")
 
-BASE_CLICK_RATE = 0.015
+BASE_CLICK_RATE = 0.0122
+"""Of a picture's variants on average; builders choose the better ones, so that about 1.5 % of what is sent
+is clicked."""
+BASE_CONVERSION_RATE = 0.06
+"""Of those who click."""
+BASE_UNSUBSCRIBE_RATE = 0.0008
+BOUNCE_RATE = 0.008
 FIRST_PICTURES = 8
 """Pictures that every tenant has when the log begins."""
 NEW_PICTURES = 2
 """Pictures that every tenant adds on each day of the log."""
 
-_SPREAD = {"everywhere": 0.05, "segment": 0.15, "industry": 0.08, "campaign_type": 0.07, "chance": 0.03}
-"""Standard deviation of each part of the log click rate among the variants of one picture; together 0.19."""
+_SPREAD = {"everywhere": 0.05, "segment": 0.14, "industry": 0.08, "campaign_type": 0.07, "chance": 0.03}
+"""Standard deviation of each part of the log click rate among the variants of one picture; together 0.18,
+which makes 22 % among those that builders send against each other: chosen ones and the original."""
 _TASTE_SPREAD = 1.0
+_CONVERSION_SPREAD = 0.25
+_UNSUBSCRIBE_SPREAD = 0.3
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """Log effects on the click rate, one row an item: what the simulation knows and the pipeline must learn.
+    """Log effects, one row an item: what the simulation knows and the pipeline must learn.
 
     `rate = base[tenant, segment] * exp(everywhere + chance + segment[s] + industry[i] + campaign_type[c])`
     """
@@ -46,11 +56,33 @@ class Effects:
     campaign_type: Floats
     taste: Floats
     """(n_items, n_campaign_types): what builders like beside clicks, in standard deviations."""
+    conversion: Floats
+    """(n_items, n_campaign_types): on the share of clicks that convert."""
+    unsubscribe: Floats
+    """(n_items,): on the share of recipients who unsubscribe."""
     base: Floats
     """(n_tenants, n_segments) click rates."""
 
 
 @dataclass(frozen=True, slots=True)
+class Conditions:
+    """What scenarios may change from day to day while tenants and items stay what they are."""
+
+    segment_shares: tuple[float, ...] = (0.2,) * len(SEGMENTS)
+    campaign_type_shares: tuple[float, ...] = (0.2,) * len(CAMPAIGN_TYPES)
+    mobile_share: float = 0.6
+    """Mean over campaigns."""
+    recency_days: float = 3.0
+    """A picture is used exp(-age / recency) as often as a new one, and never less than the floor."""
+    recency_floor: float = 0.05
+    season_strength: float = 1.0
+    """Multiplies the logarithm of what hour, weekday and time of year do to clicks."""
+    bot_share: float = 0.0
+    """Share of recipients that are machines, which open and click everything at once."""
+    are_conversions_logged: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class World:
     """Items are numbered picture by picture: item = picture * len(VARIANTS) + variant."""
 
@@ -63,6 +95,7 @@ class World:
     effects: Effects
     tenant_industries: NDArray[np.int64]
     """(n_tenants, 2): main and second industry."""
+    conditions: Conditions = field(default_factory=Conditions)
 
     @property
     def n_items(self) -> int:
@@ -72,25 +105,33 @@ class World:
         return [f"{picture}-{variant.name}" for picture in self.picture_ids for variant in VARIANTS]
 
 
+Measure = Callable[[Iterable[tuple[int, int, int]]], Iterable[list[dict[str, float]]]]
+
+
+def measure_numbered(number: tuple[int, int, int]) -> list[dict[str, float]]:
+    """Visual features of all variants of the picture (seed, tenant, number)."""
+    seed, tenant, place = number
+    return measure_picture(make_picture(np.random.default_rng((seed, 1, tenant, place))))
+
+
 @cache
-def build_world(seed: int, days: int) -> World:
+def build_world(seed: int, days: int, new_pictures: int = NEW_PICTURES) -> World:
     """The world of `seed` with pictures for `days` days. A longer world begins with the shorter one."""
-    n_pictures = FIRST_PICTURES + NEW_PICTURES * days
-    picture_ids, tenants, came, attributes = [], [], [], []
-    for number in range(n_pictures):
-        for tenant, name in enumerate(TENANTS):
-            rng = np.random.default_rng((seed, 1, tenant, number))
-            picture_ids.append(f"{name}-{seed}-p{number:04d}")
-            tenants.append(tenant)
-            came.append((number - FIRST_PICTURES) // NEW_PICTURES)
-            attributes.extend(measure_picture(make_picture(rng)))
+    return make_world(seed, days, new_pictures, lambda numbers: map(measure_numbered, numbers))
+
+
+def make_world(seed: int, days: int, new_pictures: int, measure: Measure) -> World:
+    """`build_world` with a `measure` that may share the pictures among processes; it keeps their order."""
+    n_pictures = FIRST_PICTURES + new_pictures * days
+    numbers = [(seed, tenant, number) for number in range(n_pictures) for tenant in range(len(TENANTS))]
+    attributes = [variant for variants in measure(numbers) for variant in variants]
     rng = np.random.default_rng((seed, 2))
     industries = np.stack([rng.permutation(len(INDUSTRIES))[:2] for _ in TENANTS])
     return World(
         seed=seed,
-        picture_ids=picture_ids,
-        picture_tenants=np.array(tenants),
-        picture_days=np.array(came),
+        picture_ids=[f"{TENANTS[tenant]}-{seed}-p{number:04d}" for _, tenant, number in numbers],
+        picture_tenants=np.array([tenant for _, tenant, _ in numbers]),
+        picture_days=np.array([(number - FIRST_PICTURES) // new_pictures for _, _, number in numbers]),
         attributes=attributes,
         effects=_make_effects(attributes, rng, seed),
         tenant_industries=industries,
@@ -109,8 +150,33 @@ def _make_effects(attributes: list[dict[str, float]], rng: np.random.Generator, 
     industry = linear(len(INDUSTRIES), _SPREAD["industry"])
     campaign_type = linear(len(CAMPAIGN_TYPES), _SPREAD["campaign_type"])
     taste = linear(len(CAMPAIGN_TYPES), _TASTE_SPREAD)
+    conversion = linear(len(CAMPAIGN_TYPES), _CONVERSION_SPREAD)
+    unsubscribe = linear(1, _UNSUBSCRIBE_SPREAD)[:, 0]
     chance = np.random.default_rng((seed, 3)).normal(0.0, _SPREAD["chance"], len(attributes))
-    return Effects(everywhere, chance, segment, industry, campaign_type, taste, base)
+    return Effects(everywhere, chance, segment, industry, campaign_type, taste, conversion, unsubscribe, base)
+
+
+_CLICK_PARTS = ("everywhere", "segment", "industry", "campaign_type")
+
+
+@cache
+def _other_effects(world: World) -> Effects:
+    """Effects that have nothing to do with those of the world, on the same items."""
+    return _make_effects(world.attributes, np.random.default_rng((world.seed, 9)), world.seed)
+
+
+def turn_effects(world: World, degrees: float) -> Effects:
+    """The click effects turned towards unrelated ones: 0 leaves them, 90 replaces them; the spread stays.
+
+    Between the old and the new effects lies a correlation of cos(degrees).
+    """
+    if degrees == 0:
+        return world.effects
+    old, new, angle = world.effects, _other_effects(world), np.deg2rad(degrees)
+    turned = {
+        name: np.cos(angle) * getattr(old, name) + np.sin(angle) * getattr(new, name) for name in _CLICK_PARTS
+    }
+    return replace(old, **turned)
 
 
 def _first_items() -> slice:
@@ -144,7 +210,7 @@ def click_rates(
     industry: NDArray[np.int64],
     campaign_type: NDArray[np.int64],
 ) -> Floats:
-    """True click rates of `items` (n, k) in contexts (n,)."""
+    """True click rates of `items` (n, k) in contexts (n,), before hour and season."""
     effects = world.effects
     log_rate = (
         effects.everywhere[items]

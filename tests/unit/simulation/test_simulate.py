@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import gzip
-import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
+import zstandard
 
 from letterpress.errors import UsageError
 from letterpress.events.codec import MalformedEventError, decode_line
-from letterpress.events.types import AnyEvent, Interaction, Item, Outcome, Slate
+from letterpress.events.types import AnyEvent, Campaign, Interaction, Item, Outcome, Slate
 from letterpress.simulation.damage import DAMAGES
 from letterpress.simulation.simulate import LATE_HOURS, Plan, Summary, simulate
+from letterpress.simulation.truth import Truth
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -53,6 +53,43 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(
     assert contents(tmp_path / "other") != contents(steady[0])
 
 
+def test_the_bytes_do_not_depend_on_how_many_processes_share_the_work(
+    steady: tuple[Path, Summary, list[AnyEvent]], tmp_path: Path
+) -> None:
+    summary = simulate(plan(), tmp_path, processes=2)
+    assert contents(tmp_path) == contents(steady[0])
+    assert summary.planted() == steady[1].planted()
+
+
+def test_a_day_of_several_chunks_has_every_campaign_once_and_its_slates_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("letterpress.simulation.plan.CHUNK_SLATES", 50)
+    monkeypatch.setattr("letterpress.simulation.day_log.CHUNK_SLATES", 50)
+    summary = simulate(plan(days=1, slates=170), tmp_path)
+    events = [decode_line(line) for line in read_lines(summary)]
+    assert len({event.event_id for event in events}) == len(events)
+    slates = [event for event in events if isinstance(event, Slate)]
+    campaigns = {event.campaign.campaign_id for event in events if isinstance(event, Campaign)}
+    assert {slate.campaign.campaign_id for slate in slates} <= campaigns
+    assert [slate.slate_id for slate in slates] == sorted(slate.slate_id for slate in slates)
+    assert len(list((tmp_path / "truth" / "slates").iterdir())) == 4
+
+
+def test_nothing_of_the_spool_is_left_and_no_file_is_half_written(
+    steady: tuple[Path, Summary, list[AnyEvent]],
+) -> None:
+    out, summary, _ = steady
+    assert {path.name for path in out.iterdir()} == {"truth", *(path.name for path in summary.files)}
+
+
+def test_zst_holds_the_same_lines(steady: tuple[Path, Summary, list[AnyEvent]], tmp_path: Path) -> None:
+    summary = simulate(plan(packing="zst"), tmp_path)
+    assert [path.suffix for path in summary.files] == [".zst"] * 3
+    with zstandard.open(summary.files[0], "rb") as stream:
+        assert stream.read() == gzip.decompress(steady[1].files[0].read_bytes())
+
+
 def test_every_line_is_counted_and_no_id_is_used_twice(steady: tuple[Path, Summary, list[AnyEvent]]) -> None:
     _, summary, events = steady
     assert Counter(event.__struct_config__.tag for event in events) == summary.events
@@ -86,18 +123,38 @@ def test_slates_are_uniform_and_come_after_their_items(steady: tuple[Path, Summa
         assert all(items[shown.item_id].occurred_at <= slate.occurred_at for shown in slate.items)
 
 
-def test_only_what_was_chosen_is_sent_and_no_more_click_than_open_than_were_delivered(
+def test_what_was_chosen_and_the_originals_of_experiments_are_sent(
+    steady: tuple[Path, Summary, list[AnyEvent]],
+) -> None:
+    out, _, events = steady
+    chosen = {(e.slate_id, e.item_id) for e in events if isinstance(e, Interaction) and e.action == "chosen"}
+    arms = Truth.open(out).experiments().to_pylist()
+    controls = {(arm["slate_id"], arm["item_id"]) for arm in arms if arm["is_original"]}
+    sent = {(e.slate_id, e.item_id) for e in events if isinstance(e, Outcome)}
+    assert sent <= chosen | controls
+    assert len(controls - chosen) > 0.1 * len({slate for slate, _ in chosen})
+
+
+def test_no_more_click_than_open_than_were_delivered_and_all_is_known_within_days(
     steady: tuple[Path, Summary, list[AnyEvent]],
 ) -> None:
     _, _, events = steady
-    chosen = {(e.slate_id, e.item_id) for e in events if isinstance(e, Interaction) and e.action == "chosen"}
+    early = {
+        e.slate_id for e in events if isinstance(e, Slate) and e.occurred_at < START + timedelta(hours=12)
+    }
     counts: dict[tuple[str, str], Counter[str]] = {}
+    delays = []
     for event in events:
-        if isinstance(event, Outcome):
+        if isinstance(event, Outcome) and event.slate_id in early:
             counts.setdefault((event.slate_id, event.item_id), Counter())[event.kind] += event.count
-    assert set(counts) <= chosen
+            if event.kind == "clicked":
+                delays += [(event.occurred_at - START) / timedelta(hours=1)] * event.count
     for each in counts.values():
         assert each["clicked"] <= each["opened"] <= each["delivered"]
+    assert {"delivered", "opened", "clicked", "converted", "unsubscribed", "bounced"} == {
+        kind for each in counts.values() for kind in each
+    }
+    assert 0.05 < sum(delay > 36 for delay in delays) / len(delays) < 0.3
 
 
 def test_higher_positions_are_chosen_more(tmp_path: Path) -> None:
@@ -154,11 +211,11 @@ def test_late_withholds_the_events_of_some_hours_for_a_day(tmp_path: Path) -> No
 
 def test_the_truth_lies_beside_the_log_and_explains_the_clicks(tmp_path: Path) -> None:
     summary = simulate(plan(), tmp_path)
-    truth = json.loads((tmp_path / "truth" / "truth.json").read_text())
+    truth = Truth.open(tmp_path).facts
     assert truth["events"] == dict(sorted(summary.events.items()))
     assert truth["examination"][0] == 1.0
     assert truth["propensity"] == 1 / 24
-    effects = pq.read_table(tmp_path / "truth" / "items.parquet").to_pylist()
+    effects = Truth.open(tmp_path).items().to_pylist()
     assert len({row["item_id"] for row in effects}) == summary.events["item"] == len(effects)
     assert all(abs(row["chance"]) < 0.3 for row in effects)
 
@@ -170,7 +227,7 @@ def test_another_start_hour_moves_everything(tmp_path: Path) -> None:
 
 
 def test_an_unknown_scenario_is_refused_with_those_that_exist() -> None:
-    with pytest.raises(UsageError, match="steady, corrupt, late"):
+    with pytest.raises(UsageError, match="steady, covariate-drift"):
         plan(scenario="storm")
 
 
