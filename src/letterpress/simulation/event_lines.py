@@ -239,11 +239,8 @@ def interaction_lines(
     return Lines("interaction", texts, occurred, received)
 
 
-def outcome_lines(
-    ids: list[str], slates: Slates, outcomes: Outcomes, shown_ids: list[list[str]], rng: np.random.Generator
-) -> Lines:
-    """One line a count or a recipient's act, arriving 2-12 minutes after it was taken."""
-    received = outcomes.at + rng.integers(2 * MINUTE, 12 * MINUTE, len(outcomes.at))
+def outcome_lines(ids: list[str], slates: Slates, outcomes: Outcomes, shown_ids: list[list[str]]) -> Lines:
+    """One line a count or a recipient's act."""
     width = len(shown_ids[0]) if shown_ids else 0
     heads = _outcome_heads(ids, slates, outcomes, shown_ids)
     who = ["" if each < 0 else f"-{each}" for each in outcomes.recipient.tolist()]
@@ -258,11 +255,11 @@ def outcome_lines(
             outcomes.batch.tolist(),
             who,
             _outcome_tails(slates, outcomes),
-            _envelopes(outcomes.at, received),
+            _envelopes(outcomes.at, outcomes.received_at),
             strict=True,
         )
     ]
-    return Lines("outcome", texts, outcomes.at, received)
+    return Lines("outcome", texts, outcomes.at, outcomes.received_at)
 
 
 def _outcome_heads(

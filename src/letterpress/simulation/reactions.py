@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
+from numpy.typing import NDArray
 
 from letterpress.simulation.behaviour import Shown
 from letterpress.simulation.campaigns import HOUR, MINUTE, Ints, Slates
@@ -29,6 +30,7 @@ _BATCH_DELAYS = np.array([90, 420, 2640]) * MINUTE
 _DELAY_SPREAD = 0.3
 _CONVERSION_LAG = 6 * HOUR
 _SINGLE_MEDIAN, _SINGLE_SPREAD = 3.0 * HOUR, 1.4
+_TRANSIT = (2 * MINUTE, 12 * MINUTE)
 _NOBODY = -1
 _BOT_BATCH = len(_BATCH_SHARES)
 
@@ -45,6 +47,7 @@ class Outcomes:
     batch: Ints
     count: Ints
     at: Ints
+    received_at: Ints
     recipient: Ints
     """Number of the recipient within the tenant; -1 for a count."""
 
@@ -83,7 +86,7 @@ def send_and_react(slates: Slates, shown: Shown, rng: np.random.Generator) -> Ou
     counted = np.flatnonzero(~single)
     if shown.conditions.bot_share:
         parts.extend(_report_bots(sends, kind, counted, rng) for kind in (OPENED, CLICKED))
-    kinds = [kind for kind in (OPENED, CLICKED, UNSUBSCRIBED, CONVERTED) if _is_logged(kind, shown)]
+    kinds = (OPENED, CLICKED, UNSUBSCRIBED, CONVERTED)
     taken_at = _counting_times(sends, rng)
     for kind in kinds:
         parts.extend(_report_counts(sends, kind, counted, taken_at, rng))
@@ -91,21 +94,14 @@ def send_and_react(slates: Slates, shown: Shown, rng: np.random.Generator) -> Ou
         bots = bot_recipients(shown.seed, int(slates.tenant[sends.slate[row]]), shown.conditions)
         events = _react_singly(sends, row, bots, rng)
         parts.extend(_Part.single(row, kind, *events[kind]) for kind in kinds)
-    rows = np.concatenate([part.rows for part in parts])
-    lengths = [len(part.rows) for part in parts]
-    return Outcomes(
-        slate=sends.slate[rows],
-        position=sends.position[rows],
-        kind=np.repeat([part.kind for part in parts], lengths),
-        batch=np.repeat([part.batch for part in parts], lengths),
-        count=np.concatenate([part.count for part in parts]),
-        at=np.concatenate([part.at for part in parts]),
-        recipient=np.concatenate([part.recipient for part in parts]),
-    )
+    outcomes = _join(sends, parts, rng)
+    if shown.conditions.are_conversions_logged:
+        return outcomes
+    return _keep(outcomes, outcomes.kind != CONVERTED)
 
 
-def _is_logged(kind: int, shown: Shown) -> bool:
-    return kind != CONVERTED or shown.conditions.are_conversions_logged
+def _keep(outcomes: Outcomes, kept: NDArray[np.bool_]) -> Outcomes:
+    return Outcomes(*(getattr(outcomes, each.name)[kept] for each in fields(outcomes)))
 
 
 def _react(slates: Slates, shown: Shown, rng: np.random.Generator) -> _Sends:
@@ -146,6 +142,23 @@ class _Part:
     def single(cls, row: int, kind: int, recipient: Ints, at: Ints) -> _Part:
         n = len(recipient)
         return cls(np.full(n, row), kind, 0, np.ones(n, np.int64), at, recipient)
+
+
+def _join(sends: _Sends, parts: list[_Part], rng: np.random.Generator) -> Outcomes:
+    """All parts as one; each event arrives some minutes after it happened or was counted."""
+    rows = np.concatenate([part.rows for part in parts])
+    lengths = [len(part.rows) for part in parts]
+    at = np.concatenate([part.at for part in parts])
+    return Outcomes(
+        slate=sends.slate[rows],
+        position=sends.position[rows],
+        kind=np.repeat([part.kind for part in parts], lengths),
+        batch=np.repeat([part.batch for part in parts], lengths),
+        count=np.concatenate([part.count for part in parts]),
+        at=at,
+        received_at=at + rng.integers(*_TRANSIT, len(at)),
+        recipient=np.concatenate([part.recipient for part in parts]),
+    )
 
 
 def _report_at_once(sends: _Sends, kind: int, within: int, rng: np.random.Generator) -> _Part:

@@ -12,10 +12,9 @@ import pytest
 import zstandard
 
 from letterpress.errors import UsageError
-from letterpress.events.codec import MalformedEventError, decode_line
+from letterpress.events.codec import decode_line
 from letterpress.events.types import AnyEvent, Campaign, Interaction, Item, Outcome, Slate
-from letterpress.simulation.damage import DAMAGES
-from letterpress.simulation.simulate import LATE_HOURS, Plan, Summary, simulate
+from letterpress.simulation.simulate import Plan, Summary, simulate
 from letterpress.simulation.truth import Truth
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -172,41 +171,6 @@ def test_higher_positions_are_chosen_more(tmp_path: Path) -> None:
         if isinstance(event, Interaction) and event.action == "chosen"
     )
     assert chosen[1] > 1.2 * chosen[3] > 1.2 * chosen[8]
-
-
-def test_corrupt_adds_damaged_lines_and_leaves_the_good_ones(tmp_path: Path) -> None:
-    damaged = simulate(plan(slates=1500, scenario="corrupt"), tmp_path / "corrupt")
-    whole = simulate(plan(slates=1500), tmp_path / "steady")
-    codes: Counter[str] = Counter()
-    good = []
-    for line in read_lines(damaged):
-        try:
-            decode_line(line)
-        except MalformedEventError as error:
-            codes[error.code] += 1
-        else:
-            good.append(line)
-    assert good == read_lines(whole)
-    assert codes == damaged.damaged
-    assert set(codes) == {code for _, code, _ in DAMAGES}
-    assert len(DAMAGES) >= 12
-
-
-def test_late_withholds_the_events_of_some_hours_for_a_day(tmp_path: Path) -> None:
-    late = simulate(plan(scenario="late"), tmp_path / "late")
-    steady = simulate(plan(), tmp_path / "steady")
-    held_back = [path for path in late.files if path.name.startswith("late-")]
-    assert [path.name for path in held_back] == ["late-2026-01-06.jsonl.gz", "late-2026-01-07.jsonl.gz"]
-    for path in held_back:
-        for line in gzip.decompress(path.read_bytes()).splitlines():
-            event = decode_line(line)
-            assert isinstance(event, (Interaction, Outcome))
-            assert event.received_at is not None
-            assert event.received_at - event.occurred_at > timedelta(days=1)
-            assert (event.occurred_at - START) // timedelta(hours=1) in LATE_HOURS
-    assert {decode_line(line).event_id for line in read_lines(late)} == {
-        decode_line(line).event_id for line in read_lines(steady)
-    }
 
 
 def test_the_truth_lies_beside_the_log_and_explains_the_clicks(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_a_longer_world_begins_with_the_shorter_one() -> None:
     n_items = short.n_items
     assert long.item_ids()[:n_items] == short.item_ids()
     assert long.attributes[:n_items] == short.attributes
-    for name in ("everywhere", "chance", "segment", "industry", "campaign_type", "taste"):
+    for name in ("everywhere", "chance", "segment", "industry", "campaign_type", "taste", "conversion"):
         assert np.array_equal(getattr(long.effects, name)[:n_items], getattr(short.effects, name))
     assert np.array_equal(long.effects.base, short.effects.base)
 
