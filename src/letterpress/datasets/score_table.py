@@ -41,6 +41,9 @@ def _completed(table: pa.Table, recommender: Recommender) -> pa.Table:
     """The table with every column that features of `recommender` are computed from."""
     labels = [label for label, _ in recommender.vocabularies]
     item_labels = [label for label, _ in recommender.item_vocabularies]
+    if recommender.text_label is not None:
+        table = _with_text(table, recommender.text_label)
+        item_labels.append(recommender.text_label)
     counts = [f"{entity}_{count}" for entity in recommender.evidence_entities for count in COUNT_NAMES]
     known = {*labels, *item_labels, *counts, *recommender.attributes, "attributes", "mobile_share"}
     if not known & set(table.column_names):
@@ -57,6 +60,18 @@ def _completed(table: pa.Table, recommender: Recommender) -> pa.Table:
         if name not in table.column_names:
             table = table.append_column(name, pa.nulls(table.num_rows, kind))
     return table
+
+
+_TEXT_COLUMNS = ("headline", "subject_line", "subject", "title")
+"""What tables of A/B tests call the text."""
+
+
+def _with_text(table: pa.Table, name: str) -> pa.Table:
+    """The table with its text in the column `name`, where it has one by any usual name."""
+    if name in table.column_names or "item_labels" in table.column_names:
+        return table
+    found = next((column for column in _TEXT_COLUMNS if column in table.column_names), None)
+    return table if found is None else table.append_column(name, table[found])
 
 
 def _with_map(table: pa.Table, name: str, keys: tuple[str, ...], kind: pa.DataType) -> pa.Table:

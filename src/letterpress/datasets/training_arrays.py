@@ -73,6 +73,7 @@ class _Rows:
     propensity: NDArray[np.float64]
     gains: NDArray[np.float32]
     clicks: NDArray[np.int64]
+    trials: NDArray[np.int64]
     features: NDArray[np.float32]
     recomputed: int
 
@@ -80,7 +81,7 @@ class _Rows:
     def joined(cls, parts: list[_Rows]) -> _Rows:
         arrays = {
             name: np.concatenate([getattr(part, name) for part in parts])
-            for name in ("shown_at", "position", "propensity", "gains", "clicks", "features")
+            for name in ("shown_at", "position", "propensity", "gains", "clicks", "trials", "features")
         }
         names = {
             name: pa.chunked_array([chunk for part in parts for chunk in getattr(part, name).chunks])
@@ -101,6 +102,7 @@ def _rows_of(table: pa.Table, recommender: Recommender, schema: FeatureSchema) -
         propensity=pc.fill_null(table["propensity"].cast(pa.float64()), np.nan).to_numpy(),
         gains=blended_gains(recommender.targets, counts),
         clicks=_integers(table, "clicked"),
+        trials=_integers(table, "delivered"),
         features=features,
         recomputed=recomputed,
     )
@@ -193,4 +195,5 @@ def _group(rows: _Rows, names: tuple[str, ...]) -> TrainingSet:
         campaign_codes=campaigns[order][starts].astype(np.int32),
         shown_at=rows.shown_at[order][starts],
         recomputed_rows=rows.recomputed,
+        trials=rows.trials[order],
     )

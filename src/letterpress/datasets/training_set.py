@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,8 @@ class TrainingSet:
     """Rows whose features were not logged under the current schema and were computed from known counts."""
     unripe_slates: int = 0
     """Slates left out because the window of a target had not closed."""
+    trials: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    """How often each row was delivered `(n,)`; empty where nobody asks."""
 
     def __len__(self) -> int:
         """The number of slates."""
@@ -61,6 +63,7 @@ class TrainingSet:
         kept: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
         for name in ("features", "gains", "clicks", "position", "propensity", "item_codes"):
             kept[name] = kept[name][rows]
+        kept["trials"] = self.trials[rows] if len(self.trials) else self.trials
         for name in ("slate_ids", "campaign_codes", "shown_at"):
             kept[name] = kept[name][chosen]
         kept["group_offsets"] = np.concatenate([[0], np.cumsum(sizes[chosen])]).astype(np.int64)

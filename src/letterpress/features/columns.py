@@ -48,6 +48,8 @@ class Columns:
 
     Doubles hold integers below 2**53 exactly.
     """
+    texts: tuple[str | None, ...] = ()
+    """Of each item, where the recommender declares that its items have one."""
 
 
 @lru_cache(maxsize=64)
@@ -121,7 +123,19 @@ def columns_for_request(
         codes = _codes(vocabulary)
         item_codes[row] = [codes.get(item.get(label), nan) for item in labels]
     found = [counts[entity].T for entity in recommender.evidence_entities]
-    return Columns(len(labels), context, attributes.T, item_codes, np.concatenate(found, dtype=np.float64))
+    return Columns(
+        len(labels),
+        context,
+        attributes.T,
+        item_codes,
+        np.concatenate(found, dtype=np.float64),
+        _request_texts(recommender, labels),
+    )
+
+
+def _request_texts(recommender: Recommender, labels: Sequence[Mapping[str, str]]) -> tuple[str | None, ...]:
+    name = recommender.text_label
+    return () if name is None else tuple(item.get(name) for item in labels)
 
 
 def count_row(recommender: Recommender, entity: str, count: str) -> int:
@@ -146,7 +160,13 @@ def columns_for_batch(recommender: Recommender, table: pa.Table) -> Columns:
         _stack(attributes, table),
         _stack(item_codes, table),
         _stack(counts, table),
+        _batch_texts(recommender, table),
     )
+
+
+def _batch_texts(recommender: Recommender, table: pa.Table) -> tuple[str | None, ...]:
+    name = recommender.text_label
+    return () if name is None else tuple(_value(table, "item_labels", name).to_pylist())
 
 
 def _stack(

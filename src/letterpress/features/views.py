@@ -15,6 +15,7 @@ from letterpress.features.evidence_view import evidence_view, rate_name
 from letterpress.features.feature_view import Feature, FeatureView, Fill, MakeView
 from letterpress.features.picture_fit_view import picture_fit_view
 from letterpress.features.picture_view import attributes_view, picture_view
+from letterpress.features.text_view import sentence_view, text_view
 from letterpress.recommenders import Recommender
 
 DEFINITIONS = 1
@@ -26,6 +27,8 @@ VIEWS: dict[str, MakeView] = {
     "evidence": evidence_view,
     "picture": picture_view,
     "picture_fit": picture_fit_view,
+    "sentence": sentence_view,
+    "text": text_view,
 }
 
 

@@ -1,8 +1,9 @@
 """What a model is, everywhere: an immutable folder named after its own content.
 
 `registry/bundles/<recommender>/<first 16 hex of the manifest's sha256>/` holds `manifest.json` and, for
-kind `xgboost`, `booster.ubj`. The manifest lists the sha256 of every other file, so the sha256 of the
-manifest vouches for all of it. No time of day goes in: the same data and settings give the same bundle.
+kind `xgboost`, `booster.ubj`, for kind `linear`, `linear.json`. The manifest lists the sha256 of every other
+file, so the sha256 of the manifest vouches for all of it. No time of day goes in: the same data and settings
+give the same bundle.
 """
 
 from __future__ import annotations
@@ -18,17 +19,21 @@ import msgspec
 
 from letterpress.atomic_file import sync_path, write_atomically
 from letterpress.errors import ModelRefusedError, StorageError
+from letterpress.ranking.linear_head import LinearHead, LinearScorer
 from letterpress.ranking.scorer import BoosterScorer, PopularityScorer, Scorer
 
 MANIFEST_NAME = "manifest.json"
 BOOSTER_NAME = "booster.ubj"
+HEAD_NAME = "linear.json"
+_FILES = {"xgboost": BOOSTER_NAME, "linear": HEAD_NAME}
+"""What a bundle of each kind cannot do without."""
 
 
 class BundleManifest(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """What the bundle is and what it came from."""
 
     recommender: str
-    kind: Literal["popularity", "xgboost"]
+    kind: Literal["linear", "popularity", "xgboost"]
     features: tuple[str, ...]
     """Names of the feature columns, in the order that the scorer takes them."""
     schema_hash: str
@@ -58,6 +63,7 @@ class ModelBundle:
 
     manifest: BundleManifest
     booster: bytes | None = None
+    head: bytes | None = None
 
     @classmethod
     def popularity(
@@ -111,6 +117,32 @@ class ModelBundle:
         )
         return cls(manifest, booster)
 
+    @classmethod
+    def linear(
+        cls,
+        head: LinearHead,
+        *,
+        recommender: str,
+        features: tuple[str, ...],
+        schema_hash: str,
+        snapshot: str,
+        training: dict[str, Any] | None = None,
+        metrics: dict[str, Any] | None = None,
+    ) -> ModelBundle:
+        """The bundle of a linear model of texts."""
+        content = head.encode()
+        manifest = BundleManifest(
+            recommender=recommender,
+            kind="linear",
+            features=features,
+            schema_hash=schema_hash,
+            snapshot=snapshot,
+            training=training or {},
+            metrics=metrics or {},
+            files={HEAD_NAME: _sha256(content)},
+        )
+        return cls(manifest, head=content)
+
     @property
     def manifest_bytes(self) -> bytes:
         text = msgspec.json.encode(self.manifest, order="sorted")
@@ -130,6 +162,8 @@ class ModelBundle:
 
     def scorer(self, *, threads: int = 1) -> Scorer:
         """What scores features in the manifest's order. Serving puts its compiled scorer in its place."""
+        if self.head is not None:
+            return LinearScorer(LinearHead.decode(self.head), self.manifest.features)
         if self.booster is None:
             return PopularityScorer(self.score_column)
         return BoosterScorer(self.booster, threads=threads)
@@ -160,8 +194,9 @@ class ModelBundle:
         folder.mkdir(parents=True, exist_ok=True)
         building = Path(tempfile.mkdtemp(prefix=".bundle-", suffix=".tmp", dir=folder))
         try:
-            if self.booster is not None:
-                write_atomically(building / BOOSTER_NAME, self.booster)
+            for name, content in ((BOOSTER_NAME, self.booster), (HEAD_NAME, self.head)):
+                if content is not None:
+                    write_atomically(building / name, content)
             write_atomically(building / MANIFEST_NAME, self.manifest_bytes)
             building.chmod(0o755)
             building.rename(target)
@@ -195,9 +230,10 @@ class ModelBundle:
         except msgspec.DecodeError as error:
             raise _refuse(path / MANIFEST_NAME, "a bundle manifest", str(error)) from error
         files = {name: _read_checked(path / name, digest) for name, digest in manifest.files.items()}
-        if manifest.kind == "xgboost" and BOOSTER_NAME not in files:
-            raise _refuse(path, f"{BOOSTER_NAME} for kind xgboost", "no such entry in the manifest")
-        return cls(manifest, files.get(BOOSTER_NAME))
+        needed = _FILES.get(manifest.kind)
+        if needed is not None and needed not in files:
+            raise _refuse(path, f"{needed} for kind {manifest.kind}", "no such entry in the manifest")
+        return cls(manifest, files.get(BOOSTER_NAME), files.get(HEAD_NAME))
 
 
 def _read_checked(path: Path, digest: str) -> bytes:

@@ -10,6 +10,8 @@ from letterpress.datasets.temporal_split import Split
 from letterpress.datasets.training_set import TrainingSet
 from letterpress.features import schema_hash
 from letterpress.ranking.bundle import ModelBundle
+from letterpress.ranking.text_arms import arms_of, joined_arms, shares_of_variance, with_evidence
+from letterpress.ranking.train_linear_head import fit_linear_head
 from letterpress.ranking.train_ranker import TrainedRanker, train_ranker
 from letterpress.recommenders import Recommender
 
@@ -23,6 +25,8 @@ def train_bundle(
         NotEnoughDataError: the data cannot teach a ranker, or is too little to judge one.
     """
     split.test.require(recommender.gates.min_test_slates, f"judge {recommender.name} on")
+    if recommender.judge == "ab_test":
+        return _linear_bundle(recommender, split, snapshot=snapshot, seed=seed)
     trained = train_ranker(split.train, split.valid, recommender, seed=seed, threads=threads)
     return ModelBundle.xgboost(
         trained.booster,
@@ -35,17 +39,45 @@ def train_bundle(
     )
 
 
+def _linear_bundle(recommender: Recommender, split: Split, *, snapshot: str, seed: int) -> ModelBundle:
+    """The bundle of a linear model of texts; it needs no slates to stop on, so it learns from them too."""
+    split.train.require(recommender.gates.min_training_slates, f"train {recommender.name} on")
+    learned = joined_arms([arms_of(split.train), arms_of(split.valid)])
+    fitted = fit_linear_head(learned, seed=seed)
+    return ModelBundle.linear(
+        with_evidence(fitted.head, recommender),
+        recommender=recommender.name,
+        features=split.train.feature_names,
+        schema_hash=schema_hash(recommender),
+        snapshot=snapshot,
+        training={
+            "seed": seed,
+            "trees": 0,
+            "parameters": fitted.facts,
+            "importance": shares_of_variance(fitted.head.whole, learned),
+            **_extents(split),
+        },
+        metrics={"explained": fitted.facts["explained"]},
+    )
+
+
+def _extents(split: Split) -> dict[str, Any]:
+    return {
+        "train": _extent(split.train),
+        "valid": _extent(split.valid),
+        "test": _extent(split.test),
+        "recomputed_rows": split.train.recomputed_rows,
+        "unripe_slates": split.train.unripe_slates,
+    }
+
+
 def _training_facts(split: Split, trained: TrainedRanker, seed: int) -> dict[str, Any]:
     return {
         "seed": seed,
         "trees": trained.trees,
         "parameters": trained.parameters,
         "importance": trained.importance,
-        "train": _extent(split.train),
-        "valid": _extent(split.valid),
-        "test": _extent(split.test),
-        "recomputed_rows": split.train.recomputed_rows,
-        "unripe_slates": split.train.unripe_slates,
+        **_extents(split),
     }
 
 

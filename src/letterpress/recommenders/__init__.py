@@ -8,8 +8,11 @@ from letterpress.errors import UnknownRecommenderError
 from letterpress.recommenders.declaration import EvidenceRate, Gates, Recommender, Target
 from letterpress.recommenders.image_enhancement import IMAGE_ENHANCEMENT
 from letterpress.recommenders.open_bandit import OPEN_BANDIT
+from letterpress.recommenders.subject_line import SUBJECT_LINE
 
-RECOMMENDERS: dict[str, Recommender] = {each.name: each for each in (IMAGE_ENHANCEMENT, OPEN_BANDIT)}
+RECOMMENDERS: dict[str, Recommender] = {
+    each.name: each for each in (IMAGE_ENHANCEMENT, OPEN_BANDIT, SUBJECT_LINE)
+}
 
 
 def get_recommender(name: str) -> Recommender:

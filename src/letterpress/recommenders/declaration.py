@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Judge = Literal["ndcg", "snips"]
+Judge = Literal["ab_test", "ndcg", "snips"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,8 @@ class Recommender:
     evidence_rates: tuple[EvidenceRate, ...] = ()
     exploration: float = 0.05
     """Share of slates that are shuffled uniformly."""
+    text_label: str | None = None
+    """The item label that holds the text which features may read."""
     popularity_target: str = "chosen"
     """Target whose shrunken rate is the popularity baseline and the first champion."""
 

@@ -105,7 +105,10 @@ def test_an_unknown_recommender_is_wrong_usage_everywhere(
 ) -> None:
     monkeypatch.setenv("LETTERPRESS_HOME", str(tmp_path))
     assert run_app(build_app(), [command, "--recommender", "nope"]) == 2
-    assert "expected one of image_enhancement, open_bandit; found 'nope'" in capsys.readouterr().err
+    assert (
+        "expected one of image_enhancement, open_bandit, subject_line; found 'nope'"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate", "promote", "package"])

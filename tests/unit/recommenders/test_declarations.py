@@ -11,7 +11,7 @@ from letterpress.recommenders import RECOMMENDERS, Recommender, get_recommender
 
 def test_an_unknown_recommender_is_answered_with_those_that_exist() -> None:
     with pytest.raises(UnknownRecommenderError, match="image_enhancement, open_bandit"):
-        get_recommender("subject_line")
+        get_recommender("call_to_action")
 
 
 def test_the_picture_recommender_knows_the_whole_catalogue() -> None:
