@@ -10,6 +10,7 @@ from letterpress.clock import Clock, ScaledClock
 from letterpress.lake.ingest_summary import summarise_ingest
 from letterpress.lake.snapshot_layout import read_current
 from letterpress.log import log_step
+from letterpress.orchestration.dbt_docs import PAGE as DBT_DOCS
 from letterpress.quality.last_results import read_last_results
 from letterpress.recommenders import RECOMMENDERS
 from letterpress.registry.publication import published
@@ -50,6 +51,10 @@ def _links(settings: Settings) -> list[dict[str, str]]:
         {"name": "Ranking service", "address": f"{service}/readyz", "what": "is it ready, and with what"},
         {"name": "API", "address": f"{service}/docs.json", "what": "OpenAPI document of the service"},
     ]
+    if (settings.paths.site / DBT_DOCS).is_file():
+        links.insert(
+            0, {"name": "Models", "address": DBT_DOCS, "what": "every table, its columns and its tests"}
+        )
     if docs.is_file():
         links.insert(
             0, {"name": "Data docs", "address": "data-docs/index.html", "what": "what the gates found"}

@@ -16,6 +16,7 @@ from letterpress.errors import BrokenError
 from letterpress.orchestration.airflow_api import AirflowApi
 from letterpress.orchestration.airflow_environment import WAREHOUSE_POOL, airflow_environment
 from letterpress.orchestration.build_features import write_manifest
+from letterpress.orchestration.dbt_docs import publish_dbt_docs
 from letterpress.orchestration.process_group import (
     Program,
     is_running,
@@ -73,7 +74,7 @@ def start_airflow(settings: Settings) -> None:
     environment = airflow_environment(settings)
     with ThreadPoolExecutor(2) as both:
         manifest, database = (
-            both.submit(write_manifest, settings),
+            both.submit(_describe_models, settings),
             both.submit(_migrate, settings, environment),
         )
         manifest.result()
@@ -86,6 +87,11 @@ def start_airflow(settings: Settings) -> None:
         since = started if fresh else 0.0
         _wait_until("airflow-api-server", lambda: api.is_healthy(since=since), settings)
         _ensure_pool(api)
+
+
+def _describe_models(settings: Settings) -> None:
+    """The manifest for Cosmos, and from it the page for people."""
+    publish_dbt_docs(settings, write_manifest(settings))
 
 
 def stop_services(settings: Settings) -> dict[str, int]:
