@@ -1,15 +1,23 @@
-"""Reads and writes one event a line, and says precisely what is wrong with a line that is no event."""
+"""Reads and writes one event a line, and says precisely what is wrong with a line that is no event.
+
+Nearly every line is of the current version and holds known fields only: it is decoded once, strictly. The
+others are decoded again as plain JSON, brought to the current version, and their unknown fields kept aside.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
 from letterpress.errors import LetterpressError
-from letterpress.events.types import EVENT_NAMES, AnyEvent
+from letterpress.events.types import EVENT_NAMES, SCHEMA_VERSION, AnyEvent
+from letterpress.events.unknown_fields import DEEPEST, is_too_deep, set_unknown_aside
+from letterpress.events.upcast import upcast
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2080, 1, 1, tzinfo=UTC)
@@ -70,8 +78,11 @@ class BadLine:
     reason: str
 
 
-decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
+_decode: Callable[[bytes], AnyEvent] = msgspec.json.Decoder(AnyEvent).decode
+_decode_any: Callable[[bytes], Any] = msgspec.json.Decoder(Any).decode
 encoder = msgspec.json.Encoder()
+
+_UNKNOWN_FIELD = "Object contains unknown field"
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _MESSAGES: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -98,20 +109,55 @@ def encode_bad_line(bad: BadLine) -> bytes:
 
 
 def decode_line(line: bytes) -> AnyEvent:
-    """The event that `line` holds.
+    """The event that `line` holds, as of the current version.
 
     Raises:
         MalformedEventError: the line is no event; says which field and why.
     """
-    if len(line) > MAX_LINE_BYTES:
-        raise MalformedEventError("too_large", None, f"{REASONS['too_large']}: it has {len(line)}")
-    try:
-        event = decoder.decode(line)
-    except (ValueError, RecursionError) as error:
-        raise explain(line, error) from None
-    if (problem := find_problem(event, has_escapes=b"\\" in line)) is not None:
-        raise problem
+    event = read_line(line)
+    if isinstance(event, MalformedEventError):
+        raise event
     return event
+
+
+def read_line(line: bytes) -> AnyEvent | MalformedEventError:
+    """What `decode_line` returns or raises, returned: for loops over many lines."""
+    if len(line) > MAX_LINE_BYTES:
+        return MalformedEventError("too_large", None, f"{REASONS['too_large']}: it has {len(line)}")
+    try:
+        event = _decode(line)
+        if event.version != SCHEMA_VERSION:
+            event = _decode_leniently(line)
+    except MalformedEventError as problem:
+        return problem
+    except (ValueError, RecursionError) as error:
+        if not str(error).startswith(_UNKNOWN_FIELD):
+            return explain(line, error)
+        try:
+            event = _decode_leniently(line)
+        except MalformedEventError as problem:
+            return problem
+        except (ValueError, RecursionError) as wrong:
+            return explain(line, wrong)
+    return find_problem(event, has_escapes=b"\\" in line) or event
+
+
+def _decode_leniently(line: bytes) -> AnyEvent:
+    """The event of a line of an older version or with unknown fields.
+
+    Whole numbers of more than 64 bits in unknown fields become the nearest float.
+
+    Raises:
+        MalformedEventError: an unknown field is nested too deeply.
+        ValueError, RecursionError: the line is no event.
+    """
+    document = _decode_any(line)
+    if isinstance(document, dict):
+        upcast(document)
+        set_unknown_aside(document)
+        if is_too_deep(document.get("extra"), DEEPEST + 1):
+            raise MalformedEventError("too_deep", "extra", f"expected at most {DEEPEST} levels")
+    return _decode(encoder.encode(document))
 
 
 def find_problem(event: AnyEvent, *, has_escapes: bool) -> MalformedEventError | None:

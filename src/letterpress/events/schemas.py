@@ -1,8 +1,12 @@
-"""JSON Schemas of the events, generated from the typed models and published in `docs/events/`."""
+"""JSON Schemas of the events, generated from the typed models and published in `docs/events/`.
+
+Those of earlier versions stay in `docs/events/v<version>/` as they were published.
+"""
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +26,14 @@ def event_schemas() -> dict[str, dict[str, Any]]:
             "$schema": DIALECT,
             "title": f"{name}, version {SCHEMA_VERSION}",
             **reference,
-            "$defs": parts,
+            "$defs": {part: _open(schema) for part, schema in parts.items()},
         }
     return schemas
+
+
+def _open(schema: dict[str, Any]) -> dict[str, Any]:
+    """Unknown fields are kept, not refused: the strictness of the models is the reader's own affair."""
+    return {key: value for key, value in schema.items() if key != "additionalProperties"}
 
 
 def render_schema(schema: dict[str, Any]) -> str:
@@ -41,3 +50,7 @@ def write_schemas(folder: Path) -> list[Path]:
         path.write_text(render_schema(schema), encoding="utf-8")
         written.append(path)
     return written
+
+
+if __name__ == "__main__":
+    write_schemas(Path(sys.argv[1]))

@@ -19,13 +19,7 @@ import pyarrow as pa
 
 from letterpress.clock import Clock
 from letterpress.errors import StorageError
-from letterpress.events.codec import (
-    REASONS,
-    MalformedEventError,
-    decoder,
-    explain,
-    find_problem,
-)
+from letterpress.events.codec import REASONS, MalformedEventError, read_line
 from letterpress.events.types import EVENT_NAMES, EVENT_TYPES
 from letterpress.lake.durability import sync_paths
 from letterpress.lake.ingest_lock import hold_ingest_lock
@@ -173,21 +167,16 @@ class _Batch:
 
     def _decode(self, lines: Lines, quarantine: QuarantineWriter) -> int:
         """The hot loop. Returns how many lines were events."""
-        decode, buckets = decoder.decode, self._events
+        buckets = self._events
         n_bytes = n_bad = 0
         for text, number in zip(lines.texts, lines.numbers, strict=True):
             n_bytes += len(text)
-            problem = None
-            try:
-                event = decode(text)
-                problem = find_problem(event, has_escapes=b"\\" in text)
-            except (ValueError, RecursionError) as error:
-                problem = explain(text, error)
-            if problem is None:
-                buckets[type(event)].append(event)
-            else:
+            event = read_line(text)
+            if isinstance(event, MalformedEventError):
                 n_bad += 1
-                quarantine.add(text, number, problem)
+                quarantine.add(text, number, event)
+            else:
+                buckets[type(event)].append(event)
         self._held_bytes += n_bytes
         return len(lines.texts) - n_bad
 

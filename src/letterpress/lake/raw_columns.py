@@ -8,13 +8,15 @@ from itertools import chain
 from operator import attrgetter
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
-from letterpress.events.types import CampaignContext, Event, ShownItem
+from letterpress.events.types import CampaignContext, Event, Experiment, ShownItem
 from letterpress.lake.raw_schema import (
     ATTRIBUTES,
     CAMPAIGN,
+    EXPERIMENT,
     FEATURES,
     INSTANT,
     LABELS,
@@ -57,7 +59,13 @@ def _envelope(events: Sequence[Event], received_at: datetime) -> dict[str, pa.Ar
         "occurred_at": _instants([event.occurred_at for event in events]),
         "received_at": _instants([event.received_at or received_at for event in events]),
         "version": pa.array([event.version for event in events], pa.int32()),
+        "extra": _texts([_as_json(event.extra) if event.extra else None for event in events]),
     }
+
+
+def _as_json(extra: dict[str, Any]) -> str:
+    """Names sorted, so that equal contents are equal texts."""
+    return msgspec.json.encode(extra, order="sorted").decode()
 
 
 def _offsets(lengths: list[int]) -> pa.Array:
@@ -112,6 +120,14 @@ def _shown_items(slates: Sequence[Any]) -> pa.Array:
     )
 
 
+def _experiments(found: list[Experiment | None]) -> pa.Array:
+    if not any(found):
+        return pa.nulls(len(found), EXPERIMENT)
+    names = EXPERIMENT.names
+    rows = [None if each is None else {name: getattr(each, name) for name in names} for each in found]
+    return pa.array(rows, EXPERIMENT)
+
+
 def _item_body(events: Sequence[Any]) -> dict[str, pa.Array]:
     return {
         "item_id": _column(events, "item_id"),
@@ -127,22 +143,26 @@ def _campaign_body(events: Sequence[Any]) -> dict[str, pa.Array]:
 
 
 def _slate_body(events: Sequence[Any]) -> dict[str, pa.Array]:
-    names = ("slate_id", "slot", "policy", "model", "snapshot", "schema_hash")
+    names = ("slate_id", "slot", "policy", "model", "snapshot", "builder_id", "session_id")
     return {
         **{name: _column(events, name) for name in names},
         "campaign": _campaigns([event.campaign for event in events]),
         "items": _shown_items(events),
         "seed": pa.array([event.seed for event in events], pa.int64()),
+        "schema_hash": _column(events, "feature_schema"),
+        "experiment": _experiments([event.experiment for event in events]),
     }
 
 
 def _interaction_body(events: Sequence[Any]) -> dict[str, pa.Array]:
-    return {name: _column(events, name) for name in ("slate_id", "item_id", "action")}
+    names = ("slate_id", "item_id", "action", "builder_id", "session_id")
+    return {name: _column(events, name) for name in names}
 
 
 def _outcome_body(events: Sequence[Any]) -> dict[str, pa.Array]:
+    names = ("slate_id", "item_id", "kind", "recipient_id", "experiment_id", "arm")
     return {
-        **{name: _column(events, name) for name in ("slate_id", "item_id", "kind")},
+        **{name: _column(events, name) for name in names},
         "count": pa.array([event.count for event in events], pa.int64()),
     }
 

@@ -1,4 +1,8 @@
-"""What a raw Parquet file of each event type holds, column by column."""
+"""What a raw Parquet file of each event type holds, column by column.
+
+Columns are only ever added, and keep their first name: files of older schemas stay readable beside new ones.
+SQL that names a column which older files lack needs `union_by_name` (it reads every footer).
+"""
 
 from __future__ import annotations
 
@@ -35,12 +39,14 @@ SHOWN_ITEM = pa.struct(
         ("features", FEATURES),
     ]
 )
+EXPERIMENT = pa.struct([("experiment_id", pa.string()), ("unit", pa.string()), ("original_arm", pa.string())])
 ENVELOPE = [
     ("event_id", pa.string()),
     ("tenant", pa.string()),
     ("occurred_at", INSTANT),
     ("received_at", INSTANT),
     ("version", pa.int32()),
+    ("extra", pa.string()),
 ]
 RAW_SCHEMAS: dict[str, pa.Schema] = {
     "item": pa.schema(
@@ -66,10 +72,20 @@ RAW_SCHEMAS: dict[str, pa.Schema] = {
             ("snapshot", pa.string()),
             ("seed", pa.int64()),
             ("schema_hash", pa.string()),
+            ("builder_id", pa.string()),
+            ("session_id", pa.string()),
+            ("experiment", EXPERIMENT),
         ]
     ),
     "interaction": pa.schema(
-        [*ENVELOPE, ("slate_id", pa.string()), ("item_id", pa.string()), ("action", pa.string())]
+        [
+            *ENVELOPE,
+            ("slate_id", pa.string()),
+            ("item_id", pa.string()),
+            ("action", pa.string()),
+            ("builder_id", pa.string()),
+            ("session_id", pa.string()),
+        ]
     ),
     "outcome": pa.schema(
         [
@@ -78,6 +94,9 @@ RAW_SCHEMAS: dict[str, pa.Schema] = {
             ("item_id", pa.string()),
             ("kind", pa.string()),
             ("count", pa.int64()),
+            ("recipient_id", pa.string()),
+            ("experiment_id", pa.string()),
+            ("arm", pa.string()),
         ]
     ),
 }
@@ -91,11 +110,31 @@ def partition_path(raw: Path, recommender: str, hour: str, event: str) -> Path:
     return raw / f"recommender={recommender}" / f"hour={hour}" / f"{event}.parquet"
 
 
+def conform_table(event: str, rows: pa.Table) -> pa.Table:
+    """`rows` of an older raw file with the columns of today; what it had no column for is null.
+
+    Raises:
+        pa.ArrowInvalid: a column has another type than it ever had.
+    """
+    schema = RAW_SCHEMAS[event]
+    if rows.schema.equals(schema):
+        return rows
+    names = set(rows.schema.names)
+    columns = [
+        rows[field.name].cast(field.type) if field.name in names else pa.nulls(len(rows), field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
 def ensure_anchors(raw: Path) -> None:
-    """An empty file of every event type, so that a glob over an empty lake finds columns, not an error."""
+    """An empty file of every event type, so that a glob over an empty lake finds columns, not an error.
+
+    One of an older schema is written anew: it lends its columns to files that lack them.
+    """
     for event in EVENT_NAMES:
         path = partition_path(raw, ANCHOR_RECOMMENDER, ANCHOR_HOUR, event)
-        if path.exists():
+        if path.exists() and pq.read_schema(path).equals(RAW_SCHEMAS[event]):
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         staged = path.with_name(path.name + ".tmp")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from letterpress.errors import StorageError
 from letterpress.lake.partitions import format_hour
-from letterpress.lake.raw_schema import RAW_SCHEMAS, partition_path
+from letterpress.lake.raw_schema import conform_table, partition_path
 
 _HOUR_MICROSECONDS = 3_600_000_000
 _REPETITIVE = ["tenant", "slate_id", "item_id", "kind", "source_id", "slot", "policy", "action", "model"]
@@ -94,7 +94,7 @@ class RawStage:
             return fresh
         merged = rows if fresh.all() else rows.filter(pa.array(fresh))
         if old is not None:
-            merged = pa.concat_tables([old.cast(RAW_SCHEMAS[event]), merged])
+            merged = pa.concat_tables([conform_table(event, old), merged])
             merged = merged.sort_by([("occurred_at", "ascending"), ("event_id", "ascending")])
         staged = self._folder / f"{event}-{recommender}-{hour}.parquet"
         _write(merged, staged)

@@ -18,12 +18,16 @@ class RequestItem(Struct, kw_only=True, gc=False):
     labels: dict[str, str] = {}
 
 
+class RequestCampaign(CampaignContext, kw_only=True, gc=False, forbid_unknown_fields=False):
+    """What is known of the campaign. Unknown fields are ignored."""
+
+
 class RankRequest(Struct, kw_only=True):
     """Which candidates to rank for which slot of which campaign. Unknown fields are ignored."""
 
     recommender: Name
     tenant: Identifier
-    campaign: CampaignContext
+    campaign: RequestCampaign
     slot: Identifier
     items: list[RequestItem] | None = None
     """Null: the tenant's known items, the most chosen first."""

@@ -62,7 +62,7 @@ class RankedSlate:
             model=self.answer.model,
             snapshot=self.answer.snapshot,
             seed=self.seed,
-            schema_hash=self.schema_hash,
+            feature_schema=self.schema_hash,
         )
 
 

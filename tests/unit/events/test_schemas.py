@@ -18,10 +18,7 @@ PUBLISHED = Path(__file__).resolve().parents[3] / "docs" / "events"
 def test_the_published_schema_is_current(name: str) -> None:
     expected = render_schema(event_schemas()[name])
     found = (PUBLISHED / f"{name}.schema.json").read_text(encoding="utf-8")
-    assert found == expected, (
-        "write them anew: python -c 'from letterpress.events.schemas import write_schemas; "
-        'from pathlib import Path; write_schemas(Path("docs/events"))\''
-    )
+    assert found == expected, "write them anew: make docs"
 
 
 def test_the_golden_log_fits_the_published_schemas(golden: Path) -> None:

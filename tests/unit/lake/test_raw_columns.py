@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pyarrow.parquet as pq
 import pytest
 
 from letterpress.events.codec import decode_line
 from letterpress.events.types import EVENT_NAMES, Event
 from letterpress.lake.raw_columns import events_to_table
-from letterpress.lake.raw_schema import RAW_SCHEMAS
+from letterpress.lake.raw_schema import RAW_SCHEMAS, conform_table, ensure_anchors
 
 ARRIVED = datetime(2026, 1, 6, tzinfo=UTC)
 ENVELOPE = {
@@ -63,7 +64,7 @@ def test_the_envelope_is_kept_to_the_microsecond(name: str) -> None:
     (row,) = events_to_table(name, [make(name)], ARRIVED).to_pylist()
     assert row["occurred_at"] == datetime(2026, 1, 5, 3, 4, 5, 123456, tzinfo=UTC)
     assert row["received_at"] == ARRIVED
-    assert (row["event_id"], row["tenant"], row["version"]) == ("e1", "fern", 1)
+    assert (row["event_id"], row["tenant"], row["version"]) == ("e1", "fern", 2)
 
 
 def test_nested_parts_are_kept_and_maps_are_sorted() -> None:
@@ -94,4 +95,31 @@ def test_every_field_of_every_event_type_has_a_column(golden: Path) -> None:
     for line in (golden / "native_log.jsonl").read_bytes().splitlines():
         event: Event = decode_line(line)
         name = str(event.__struct_config__.tag)
-        assert set(event.__struct_fields__) - {"recommender"} == set(RAW_SCHEMAS[name].names)
+        columns = {"schema_hash" if each == "feature_schema" else each for each in event.__struct_fields__}
+        assert columns - {"recommender"} == set(RAW_SCHEMAS[name].names)
+
+
+def test_people_experiments_and_unknown_fields_have_columns() -> None:
+    slate = {**EXTRA["slate"], "builder_id": "b1", "experiment": {"experiment_id": "x1", "theme": 1}}
+    event = decode_line(msgspec.json.encode({"type": "slate", **ENVELOPE, **slate, "zoom": [2], "app": {}}))
+    (row,) = events_to_table("slate", [event], ARRIVED).to_pylist()
+    assert (row["builder_id"], row["session_id"]) == ("b1", None)
+    assert row["experiment"] == {"experiment_id": "x1", "unit": "recipient", "original_arm": None}
+    assert row["extra"] == '{"app":{},"experiment.theme":1,"zoom":[2]}'
+    (row,) = events_to_table("slate", [make("slate")], ARRIVED).to_pylist()
+    assert (row["extra"], row["experiment"]) == (None, None)
+
+
+def test_rows_of_an_older_schema_get_the_columns_that_they_lack() -> None:
+    rows = events_to_table("outcome", [make("outcome")], ARRIVED)
+    older = rows.drop_columns(["extra", "recipient_id", "experiment_id", "arm"])
+    assert conform_table("outcome", older).equals(rows)
+    assert conform_table("outcome", rows) is rows
+
+
+def test_an_anchor_of_an_older_schema_is_written_anew(tmp_path: Path) -> None:
+    ensure_anchors(tmp_path)
+    anchor = next(tmp_path.rglob("outcome.parquet"))
+    pq.write_table(RAW_SCHEMAS["outcome"].empty_table().drop_columns(["extra"]), anchor)
+    ensure_anchors(tmp_path)
+    assert pq.read_schema(anchor).equals(RAW_SCHEMAS["outcome"])
