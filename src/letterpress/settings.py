@@ -134,6 +134,21 @@ class SiteSettings(_Section):
     port: int = Field(default=8000, ge=1, le=65535)
 
 
+class RetentionSettings(_Section):
+    """How many days events stay in raw, by their type, counted from when they happened; not set: for ever."""
+
+    item_days: int | None = Field(default=None, ge=1)
+    campaign_days: int | None = Field(default=None, ge=1)
+    slate_days: int | None = Field(default=None, ge=1)
+    interaction_days: int | None = Field(default=None, ge=1)
+    outcome_days: int | None = Field(default=None, ge=1)
+    identifier_days: int | None = Field(
+        default=90,
+        ge=1,
+        description="of recipients, builders and sessions (keyed hashes): the event stays, without them",
+    )
+
+
 class Settings(BaseSettings):
     """All settings. Make them with `read_settings()`, which turns mistakes into sentences."""
 
@@ -154,6 +169,7 @@ class Settings(BaseSettings):
     service: ServiceSettings = ServiceSettings()
     airflow: AirflowSettings = AirflowSettings()
     site: SiteSettings = SiteSettings()
+    retention: RetentionSettings = RetentionSettings()
 
     @field_validator("home")
     @classmethod
@@ -221,7 +237,8 @@ def read_settings(**overrides: object) -> Settings:
     except UnreadableError as error:
         raise SettingsError(
             f"expected a variable of its own for every part, e.g. {PREFIX}SERVICE{DELIMITER}PORT, found that "
-            f"{PREFIX}SERVICE, {PREFIX}AIRFLOW or {PREFIX}SITE is no JSON object. Unset it and run again."
+            f"{PREFIX}SERVICE, {PREFIX}AIRFLOW, {PREFIX}SITE or {PREFIX}RETENTION is no JSON object. Unset "
+            "it and run again."
         ) from error
     except ValidationError as error:
         raise SettingsError(_sentence(error)) from error

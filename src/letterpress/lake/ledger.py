@@ -17,6 +17,8 @@ from letterpress.errors import StorageError
 from letterpress.lake.durability import sync_paths
 from letterpress.lake.landing import is_another_file
 from letterpress.lake.partitions import HourRange, coalesce_hours, format_hour, parse_hour
+from letterpress.lake.stored_files import SCHEMA as STORED_FILES
+from letterpress.lake.stored_files import describe_moves, record_files
 from letterpress.settings import Home
 
 _SCHEMA = """
@@ -77,7 +79,7 @@ def open_ledger(home: Home) -> Iterator[sqlite3.Connection]:
     try:
         connection = sqlite3.connect(path, timeout=30.0)
         try:
-            connection.executescript(_SCHEMA)
+            connection.executescript(_SCHEMA + STORED_FILES)
             with connection:
                 yield connection
         finally:
@@ -97,10 +99,13 @@ def commit_batch(
     at: datetime,
 ) -> None:
     """Record files, changed hours (recommender, hour) and the moves to do, all or nothing."""
+    moves = list(moves)
+    written = describe_moves(home, moves)
     with open_ledger(home) as ledger:
         (batch,) = ledger.execute("select coalesce(max(batch), 0) + 1 from files").fetchone()
         for entry in entries:
             _insert_file(ledger, batch, entry, at)
+        record_files(ledger, written, batch)
         ledger.executemany(
             "insert into hours (recommender, hour, batch) values (?, ?, ?) "
             "on conflict do update set batch = excluded.batch, announced = 0",

@@ -1,0 +1,220 @@
+"""Takes rows, or identifiers in rows, out of raw: the files that hold them are written again and swapped in.
+
+Everything is staged first. One commit in the ledger records the new checksums, the hours whose rows went and
+what happened, together with the renames still owed; killed before it nothing has changed, killed after it the
+next run does the renames. The caller holds the ingest lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from letterpress.errors import StorageError
+from letterpress.lake.durability import sync_paths
+from letterpress.lake.ledger import finish_moves, open_ledger
+from letterpress.lake.partitions import format_hour
+from letterpress.lake.raw_schema import ANCHOR_RECOMMENDER
+from letterpress.lake.stored_files import (
+    describe_moves,
+    drop_records,
+    hash_stored,
+    record_files,
+    recorded_files,
+)
+from letterpress.settings import Home
+
+_HOUR_MICROSECONDS = 3_600_000_000
+_REPETITIVE = ["tenant", "slate_id", "item_id", "kind", "source_id", "slot", "policy", "action", "model"]
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What shall happen to the rows of one file: `(n_rows,)` masks; `unlink` by the column to set null."""
+
+    remove: Mask
+    unlink: Mapping[str, Mask] = field(default_factory=dict)
+
+    @property
+    def is_nothing(self) -> bool:
+        return not self.remove.any() and not any(mask.any() for mask in self.unlink.values())
+
+
+Rule = Callable[[str, pa.Table], Change]
+"""From an event type and the looked-at columns of its rows to what shall happen to them."""
+
+
+@dataclass(frozen=True, slots=True)
+class RewrittenFile:
+    """One file of raw or quarantine that was written again, with what left it."""
+
+    path: str
+    removed: int
+    unlinked: int
+    sha256_before: str
+    sha256_after: str
+
+
+@dataclass(slots=True)
+class Rewrite:
+    """A rewrite that is staged and not yet committed."""
+
+    files: list[RewrittenFile] = field(default_factory=list)
+    moves: list[tuple[Path, Path]] = field(default_factory=list)
+    hours: set[tuple[str, str]] = field(default_factory=set)
+    """(recommender, hour) that rows were removed from; unlinking changes nothing that is built on raw."""
+    looked_at: int = 0
+
+    @property
+    def removed(self) -> int:
+        return sum(each.removed for each in self.files)
+
+    @property
+    def unlinked(self) -> int:
+        return sum(each.unlinked for each in self.files)
+
+
+def raw_files(home: Home) -> Iterator[Path]:
+    """Every file of events in raw, sorted; not the empty anchors and nothing that is staged."""
+    anchors = home.raw / f"recommender={ANCHOR_RECOMMENDER}"
+    for path in sorted(home.raw.glob("recommender=*/**/*.parquet")):
+        if anchors not in path.parents:
+            yield path
+
+
+def staging_folder(home: Home) -> Path:
+    """An empty folder for what is about to be committed; ingest uses and empties the same one."""
+    folder = home.raw / ".staging"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def stage_rewrite(home: Home, columns: Iterable[str], rule: Rule, *, dry_run: bool = False) -> Rewrite:
+    """Apply `rule` to every raw file, looking at `columns` only; writes aside what changes.
+
+    With `dry_run` nothing is written, and the files' checksums after are empty.
+
+    Raises:
+        StorageError: a file is damaged.
+    """
+    found = Rewrite()
+    folder = None if dry_run else staging_folder(home)
+    for path in raw_files(home):
+        found.looked_at += 1
+        change = _judge(path, tuple(columns), rule)
+        if change is not None and not change.is_nothing:
+            _stage_file(home, path, change, found, folder)
+    return found
+
+
+def _judge(path: Path, columns: tuple[str, ...], rule: Rule) -> Change | None:
+    with _opened(path) as file:
+        present = [name for name in columns if name in file.schema_arrow.names]
+        rows = file.read(columns=present)
+    return rule(path.stem, rows) if len(rows) else None
+
+
+def _opened(path: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(path)
+    except pa.ArrowInvalid as error:
+        raise StorageError(
+            f"expected a Parquet file at {path}, found it damaged ({error}). Nothing was changed. Run "
+            "`letterpress lake --verify`, mend what it names, and run this again."
+        ) from error
+
+
+def _stage_file(home: Home, path: Path, change: Change, found: Rewrite, folder: Path | None) -> None:
+    unlinked = np.zeros(len(change.remove), bool)
+    for mask in change.unlink.values():
+        unlinked |= mask
+    unlinked &= ~change.remove
+    if change.remove.any():
+        found.hours |= _hours(path, change.remove)
+    before, after = hash_stored(path), ""
+    if folder is not None:
+        staged = folder / f"rewrite-{len(found.moves):06d}.parquet"
+        _write_changed(path, change, staged)
+        after = hash_stored(staged)
+        found.moves.append((staged, path))
+    found.files.append(
+        RewrittenFile(
+            str(path.relative_to(home.root)), int(change.remove.sum()), int(unlinked.sum()), before, after
+        )
+    )
+
+
+def _hours(path: Path, removed: Mask) -> set[tuple[str, str]]:
+    with _opened(path) as file:
+        rows = file.read(columns=["occurred_at"])
+    occurred = pc.cast(rows["occurred_at"], pa.int64()).to_numpy()[removed]
+    recommender = next(part for part in reversed(path.parts) if part.startswith("recommender="))
+    return {
+        (recommender.removeprefix("recommender="), format_hour(datetime.fromtimestamp(int(hour) * 3600, UTC)))
+        for hour in np.unique(occurred // _HOUR_MICROSECONDS)
+    }
+
+
+def _write_changed(path: Path, change: Change, staged: Path) -> None:
+    """What stays of the file; one that nothing stays of becomes a file without rows, so that it is found."""
+    with _opened(path) as file:
+        rows = file.read()
+    for name, mask in change.unlink.items():
+        place = rows.schema.get_field_index(name)
+        emptied = pc.if_else(pa.array(mask), pa.scalar(None, rows.schema.field(place).type), rows[name])
+        rows = rows.set_column(place, rows.schema.field(place), emptied)
+    kept = rows.filter(pa.array(~change.remove))
+    pq.write_table(kept, str(staged), compression="snappy", use_dictionary=_REPETITIVE)
+
+
+def commit_rewrite(home: Home, staged: Rewrite, note: Callable[[sqlite3.Connection], None]) -> None:
+    """Record what is staged, with whatever `note` writes into the ledger, and put it in place.
+
+    The hours that rows were removed from wait to be announced like late ones.
+    """
+    sync_paths(source for source, _ in staged.moves)
+    written = describe_moves(home, staged.moves)
+    with open_ledger(home) as ledger:
+        (batch,) = ledger.execute("select coalesce(max(batch), 0) from files").fetchone()
+        record_files(ledger, written, batch)
+        ledger.executemany(
+            "insert into hours (recommender, hour, batch) values (?, ?, ?) "
+            "on conflict do update set batch = excluded.batch, announced = 0",
+            [(recommender, hour, batch) for recommender, hour in sorted(staged.hours)],
+        )
+        ledger.executemany(
+            "insert into moves values (?, ?)",
+            [
+                (str(source.relative_to(home.root)), str(target.relative_to(home.root)))
+                for source, target in staged.moves
+            ],
+        )
+        note(ledger)
+    finish_moves(home)
+    drop_empty_files(home)
+
+
+def drop_empty_files(home: Home) -> None:
+    """Delete the files that a rewrite left without rows, and the folders that are empty then. Repeatable."""
+    with open_ledger(home) as ledger:
+        empty = [path for path, each in recorded_files(ledger).items() if each.rows == 0]
+        for path in empty:
+            (home.root / path).unlink(missing_ok=True)
+            for folder in (home.root / path).parents[:2]:
+                with contextlib.suppress(OSError):  # something else is in it
+                    folder.rmdir()
+        drop_records(ledger, empty)

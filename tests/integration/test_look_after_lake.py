@@ -1,0 +1,118 @@
+"""Verification and retention on a lake that ingest wrote."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from letterpress.cli.application import build_app, run_app
+from letterpress.clock import ManualClock
+from letterpress.events.codec import encode
+from letterpress.events.types import Interaction, Outcome
+from letterpress.lake.rewrite import raw_files
+from letterpress.orchestration.ingest_landing import announce_ranges, ingest_landing
+from letterpress.orchestration.look_after_lake import apply_retention, verify
+from letterpress.settings import RetentionSettings, Settings
+
+START = datetime(2026, 1, 5, tzinfo=UTC)
+CLOCK = ManualClock(START + timedelta(days=10))
+
+
+def event(kind: type[Interaction | Outcome], hour: int, name: str = "e") -> bytes:
+    rest = {"action": "chosen"} if kind is Interaction else {"kind": "clicked"}
+    return encode(
+        kind(
+            event_id=f"{name}-{kind.__name__}-{hour}",
+            tenant="alder",
+            recommender="image_enhancement",
+            occurred_at=START + timedelta(hours=hour, minutes=30),
+            slate_id="s1",
+            item_id="i1",
+            **rest,  # type: ignore[arg-type]  # fits the kind
+        )
+    )
+
+
+@pytest.fixture
+def lake(settings: Settings) -> Settings:
+    """Two hours of interactions and outcomes, and a bad line."""
+    settings.paths.landing.mkdir(parents=True)
+    lines = [event(kind, hour) for kind in (Interaction, Outcome) for hour in (0, 30)]
+    (settings.paths.landing / "log.jsonl").write_bytes(b"\n".join([*lines, b"{broken", b""]))
+    landed = ingest_landing(settings, CLOCK)
+    announce_ranges(settings, landed["ranges"], landed["batch"])
+    return settings
+
+
+def raw_file(settings: Settings, event_type: str, hour: str) -> Path:
+    return next(
+        path for path in raw_files(settings.paths) if path.match(f"*hour={hour}/{event_type}.parquet")
+    )
+
+
+def test_a_lake_that_nobody_touched_verifies(lake: Settings) -> None:
+    found = verify(lake)
+    assert (found["files"], found["differences"]) == (5, [])
+    assert found["bytes"] > 0
+
+
+def test_one_flipped_byte_is_found_with_its_hour(lake: Settings) -> None:
+    path = raw_file(lake, "outcome", "2026-01-05T00")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    (found,) = verify(lake)["differences"]
+    assert (found["kind"], found["hours"]) == ("changed", "2026-01-05T00")
+    assert found["path"] == str(path.relative_to(lake.paths.root))
+    assert "letterpress features" in found["next_step"]
+
+
+def test_a_missing_and_an_unrecorded_file_and_damaged_quarantine_are_found(lake: Settings) -> None:
+    missing = raw_file(lake, "outcome", "2026-01-05T00")
+    missing.rename(missing.with_name("other.parquet"))
+    (bad,) = lake.paths.quarantine.glob("*.jsonl")
+    bad.write_bytes(bad.read_bytes() + b"\n")
+    found = {(Path(each["path"]).name, each["kind"]) for each in verify(lake)["differences"]}
+    assert found == {("outcome.parquet", "missing"), ("other.parquet", "unrecorded"), (bad.name, "changed")}
+
+
+def test_the_command_exits_1_and_names_the_file(
+    lake: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LETTERPRESS_HOME", str(lake.home))
+    assert run_app(build_app(), ["lake", "--verify", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["differences"] == []
+    raw_file(lake, "outcome", "2026-01-05T00").unlink()
+    assert run_app(build_app(), ["lake", "--verify"]) == 1
+    assert "outcome.parquet (hours 2026-01-05T00): missing" in capsys.readouterr().out
+    assert run_app(build_app(), ["lake"]) == 2
+
+
+def test_a_rewritten_partition_keeps_its_record_right(lake: Settings) -> None:
+    (lake.paths.landing / "late.jsonl").write_bytes(event(Outcome, 0, "late") + b"\n")
+    ingest_landing(lake, CLOCK)
+    assert verify(lake)["differences"] == []
+
+
+def test_retention_drops_only_what_is_too_old_of_its_type_and_announces_the_hours(lake: Settings) -> None:
+    settings = lake.model_copy(update={"retention": RetentionSettings(outcome_days=9)})
+    done = apply_retention(settings, CLOCK)
+    assert (done["removed"], done["ranges"]) == ({"outcome": 1}, ["2026-01-05T00--2026-01-05T01"])
+    assert {path.stem: pq.read_metadata(path).num_rows for path in raw_files(lake.paths)} == {
+        "interaction": 1,
+        "outcome": 1,
+    }
+    assert len(list(raw_files(lake.paths))) == 3
+    assert verify(lake)["differences"] == []
+    assert apply_retention(settings, CLOCK)["removed"] == {}
+    assert "2026-01-05T00--2026-01-05T01" in ingest_landing(lake, CLOCK)["ranges"][0]
+
+
+def test_without_limits_everything_stays(lake: Settings) -> None:
+    kept = lake.model_copy(update={"retention": RetentionSettings(identifier_days=None)})
+    assert apply_retention(kept, ManualClock(START + timedelta(days=4000)))["files"] == 0
+    assert len(list(raw_files(lake.paths))) == 4
