@@ -16,6 +16,8 @@ from letterpress.events.native import SUFFIXES
 from letterpress.settings import Home
 
 ARCHIVE = "archive"
+TRUTH = "truth"
+"""What a simulation lays beside its log, in landing too when it writes there; nobody here reads it."""
 
 
 def is_landing_name(name: str) -> bool:
@@ -24,12 +26,16 @@ def is_landing_name(name: str) -> bool:
 
 
 def list_landing(home: Home) -> list[Path]:
-    """Files that wait for ingest, sorted by their path below landing; not the archive."""
+    """Files that wait for ingest, sorted by their path below landing; neither the archive nor any truth."""
     if not home.landing.is_dir():
         return []
     found = [path for path in home.landing.rglob("*") if is_landing_name(path.name) and path.is_file()]
     archive = home.landing / ARCHIVE
-    return sorted(path for path in found if archive not in path.parents)
+    return sorted(
+        path
+        for path in found
+        if archive not in path.parents and TRUTH not in path.relative_to(home.landing).parts[:-1]
+    )
 
 
 def archive_path(home: Home, path: Path, sha256: str) -> Path:
