@@ -49,7 +49,7 @@ class Lines:
 
     def keep(self, kept: NDArray[np.bool_]) -> Lines:
         """The `kept` ones of them."""
-        return self.take(np.flatnonzero(kept))
+        return self if kept.all() else self.take(np.flatnonzero(kept))
 
     def take(self, rows: Ints) -> Lines:
         """Those at `rows`."""

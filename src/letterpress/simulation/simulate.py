@@ -143,12 +143,17 @@ def make_and_spool(world: World, plan: Plan, day: int, chunk: int, out: Path, sp
 
 
 def _spool_by_day(plan: Plan, spool: Path, file: str, name: str, parts: list[Lines]) -> None:
+    """Sort the lines by arrival, and cut them where days end."""
     texts = [text for part in parts for text in part.texts]
     received = np.concatenate([part.received_at for part in parts])
-    days = (received - plan.begin) // DAY
-    for day in np.unique(days).tolist():
-        rows = np.flatnonzero(days == day)
-        spool_lines(spool, file, name, day, [texts[row] for row in rows.tolist()], received[rows])
+    order = np.argsort(received, kind="stable")
+    received = received[order]
+    texts = [texts[row] for row in order.tolist()]
+    days = np.arange((received[0] - plan.begin) // DAY, (received[-1] - plan.begin) // DAY + 1)
+    ends = np.searchsorted(received, plan.begin + (days + 1) * DAY)
+    for day, first, end in zip(days.tolist(), [0, *ends[:-1].tolist()], ends.tolist(), strict=True):
+        if end > first:
+            spool_lines(spool, file, name, day, texts[first:end], received[first:end])
 
 
 def write_day(plan: Plan, day: int, out: Path, spool: Path) -> list[Path]:
