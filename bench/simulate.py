@@ -49,9 +49,9 @@ def run(path: Path) -> None:
         figures,
         at=SystemClock().now(),
         command="make bench NAME=simulate",
-        note=f"{DAYS} days, two processes, JSONL.gz; the time runs from the first picture to the last byte of "
-        "truth. Upworthy: tests that the archive trusts, without those that hold a package twice; both spreads "
-        "by the same estimator, from counts.",
+        note=f"{DAYS} days, two processes, JSONL.gz; the time runs from the first picture to the last byte "
+        "of truth. Upworthy: tests that the archive trusts, without those that hold a package twice; both "
+        "spreads by the same estimator, from counts.",
     )
 
 

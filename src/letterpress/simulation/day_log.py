@@ -55,9 +55,9 @@ def make_chunk(world: World, plan: Plan, day: int, chunk: int) -> tuple[list[Lin
     asked_by = sessions(plan.run, day, slates)
     lines = [
         campaign_lines(plan.run, day, slates, contexts, _first_slates(of_day, first, len(slates))),
-        slate_lines(names, slates, shown_ids, contexts, asked_by),
+        slate_lines(names, slates, shown, shown_ids, contexts, asked_by),
         interaction_lines(names, slates, shown, shown_ids, asked_by, rng),
-        outcome_lines(names, slates, outcomes, shown_ids),
+        outcome_lines(names, slates, shown, outcomes, shown_ids),
     ]
     if chunk == 0:
         is_new = world.picture_days <= 0 if day == 0 else world.picture_days == day

@@ -187,9 +187,16 @@ def sessions(run: str, day: int, slates: Slates) -> list[str]:
     ]
 
 
+def experiment_ids(ids: list[str], shown: Shown) -> list[str | None]:
+    """For every slate the id of the experiment that is made of it, if any."""
+    planned = shown.is_experiment.tolist()
+    return [f"{identity}-ab" if is_one else None for identity, is_one in zip(ids, planned, strict=True)]
+
+
 def slate_lines(
     ids: list[str],
     slates: Slates,
+    shown: Shown,
     shown_ids: list[list[str]],
     contexts: list[str],
     asked_by: list[str],
@@ -199,16 +206,28 @@ def slate_lines(
     texts = []
     tenants = _names(TENANTS, slates.tenant)
     tails = [f'","position":{position},"propensity":{_PROPENSITY}}}' for position in range(1, SLATE_SIZE + 1)]
-    for identity, tenant, envelope, context, session, items in zip(
-        ids, tenants, _envelopes(slates.at, received), contexts, asked_by, shown_ids, strict=True
+    experiments = _experiments(ids, shown, shown_ids)
+    for identity, tenant, envelope, context, session, experiment, items in zip(
+        ids, tenants, _envelopes(slates.at, received), contexts, asked_by, experiments, shown_ids, strict=True
     ):
         places = ',{"item_id":"'.join(map(add, items, tails))
         texts.append(
-            f'{{"type":"slate","event_id":"{identity}-slate","tenant":"{tenant}",{envelope},{session},'
+            f'{{"type":"slate","event_id":"{identity}-slate","tenant":"{tenant}",{envelope},{session}{experiment},'
             f'"slate_id":"{identity}","campaign":{context},"slot":"hero","policy":"uniform",'
             f'"items":[{{"item_id":"{places}]}}'
         )
     return Lines("slate", texts, slates.at, received)
+
+
+def _experiments(ids: list[str], shown: Shown, shown_ids: list[list[str]]) -> list[str]:
+    """For every slate its experiment as a field of its line; nothing where there is none."""
+    originals = (shown.items % len(VARIANTS) == 0).argmax(1).tolist()
+    return [
+        ""
+        if name is None
+        else f',"experiment":{{"experiment_id":"{name}","unit":"recipient","original_arm":"{items[place]}"}}'
+        for name, items, place in zip(experiment_ids(ids, shown), shown_ids, originals, strict=True)
+    ]
 
 
 def interaction_lines(
@@ -239,10 +258,12 @@ def interaction_lines(
     return Lines("interaction", texts, occurred, received)
 
 
-def outcome_lines(ids: list[str], slates: Slates, outcomes: Outcomes, shown_ids: list[list[str]]) -> Lines:
+def outcome_lines(
+    ids: list[str], slates: Slates, shown: Shown, outcomes: Outcomes, shown_ids: list[list[str]]
+) -> Lines:
     """One line a count or a recipient's act."""
     width = len(shown_ids[0]) if shown_ids else 0
-    heads = _outcome_heads(ids, slates, outcomes, shown_ids)
+    heads = _outcome_heads(ids, slates, shown, outcomes, shown_ids)
     who = ["" if each < 0 else f"-{each}" for each in outcomes.recipient.tolist()]
     texts = [
         f'{{"type":"outcome","event_id":"{(head := heads[row * width + column])[0]}{letter}{batch}{person}",'
@@ -263,17 +284,21 @@ def outcome_lines(ids: list[str], slates: Slates, outcomes: Outcomes, shown_ids:
 
 
 def _outcome_heads(
-    ids: list[str], slates: Slates, outcomes: Outcomes, shown_ids: list[list[str]]
+    ids: list[str], slates: Slates, shown: Shown, outcomes: Outcomes, shown_ids: list[list[str]]
 ) -> dict[int, tuple[str, str]]:
     """For every sent place (slate * width + column) how the ids of its events begin, and what they share."""
     width = len(shown_ids[0]) if shown_ids else 0
     tenants = _names(TENANTS, slates.tenant)
+    experiments = [
+        "" if name is None else f',"experiment_id":"{name}"' for name in experiment_ids(ids, shown)
+    ]
     heads = {}
     for place in np.unique(outcomes.slate * width + outcomes.position).tolist():
         row, column = divmod(place, width)
         heads[place] = (
             f"{ids[row]}-{column}",
-            f'"tenant":"{tenants[row]}","slate_id":"{ids[row]}","item_id":"{shown_ids[row][column]}"',
+            f'"tenant":"{tenants[row]}","slate_id":"{ids[row]}","item_id":"{shown_ids[row][column]}"'
+            f"{experiments[row]}",
         )
     return heads
 

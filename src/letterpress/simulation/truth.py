@@ -20,7 +20,7 @@ from letterpress.errors import NotYetThereError
 from letterpress.images.enhancements import VARIANTS
 from letterpress.simulation.behaviour import PROPENSITY, SLATE_SIZE, Shown, examination
 from letterpress.simulation.campaigns import DAY, Slates
-from letterpress.simulation.event_lines import person_ids
+from letterpress.simulation.event_lines import experiment_ids, person_ids
 from letterpress.simulation.pictures import load_photographs
 from letterpress.simulation.plan import Plan
 from letterpress.simulation.reactions import RECIPIENTS, SINGLE_SHARE, bot_recipients
@@ -107,10 +107,11 @@ def experiment_table(slates: Slates, shown: Shown, names: list[str], shown_ids: 
     original_rate[row[is_original]] = shown.rates[row[is_original], column[is_original]]
     rates = shown.rates[row, column]
     factors = click_factors(slates.send_at[row], shown.conditions.season_strength)
+    experiments = experiment_ids(names, shown)
     places = list(zip(row.tolist(), column.tolist(), strict=True))
     return pa.table(
         {
-            "experiment_id": pa.array([experiment_id(names[row]) for row, _ in places], pa.string()),
+            "experiment_id": pa.array([experiments[row] for row, _ in places], pa.string()),
             "slate_id": pa.array([names[row] for row, _ in places], pa.string()),
             "item_id": pa.array([shown_ids[row][column] for row, column in places], pa.string()),
             "is_original": is_original,
@@ -118,10 +119,6 @@ def experiment_table(slates: Slates, shown: Shown, names: list[str], shown_ids: 
             "lift": rates / original_rate[row] - 1.0,
         }
     )
-
-
-def experiment_id(slate_id: str) -> str:
-    return f"{slate_id}-ab"
 
 
 def _named(names: tuple[str, ...], indices: np.ndarray[Any, Any]) -> pa.Array:

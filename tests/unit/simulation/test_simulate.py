@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -125,12 +126,20 @@ def test_slates_are_uniform_and_come_after_their_items(steady: tuple[Path, Summa
 def test_what_was_chosen_and_the_originals_of_experiments_are_sent(
     steady: tuple[Path, Summary, list[AnyEvent]],
 ) -> None:
-    out, _, events = steady
+    out, summary, events = steady
+    raw = [json.loads(line) for line in read_lines(summary)]
     chosen = {(e.slate_id, e.item_id) for e in events if isinstance(e, Interaction) and e.action == "chosen"}
     arms = Truth.open(out).experiments().to_pylist()
     controls = {(arm["slate_id"], arm["item_id"]) for arm in arms if arm["is_original"]}
     sent = {(e.slate_id, e.item_id) for e in events if isinstance(e, Outcome)}
     assert sent <= chosen | controls
+    assert {line["experiment"]["original_arm"] for line in raw if "experiment" in line} == {
+        item for _, item in controls
+    }
+    named = {(line["slate_id"], line["item_id"]) for line in raw if "experiment_id" in line}
+    assert named <= {(arm["slate_id"], arm["item_id"]) for arm in arms}
+    assert len(named) > 0.8 * len(arms)
+    assert {2, 3, 4} >= set(Counter(arm["experiment_id"] for arm in arms).values())
     assert len(controls - chosen) > 0.1 * len({slate for slate, _ in chosen})
 
 
