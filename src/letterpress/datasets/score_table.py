@@ -46,6 +46,11 @@ def _completed(table: pa.Table, recommender: Recommender) -> pa.Table:
         item_labels.append(recommender.text_label)
     counts = [f"{entity}_{count}" for entity in recommender.evidence_entities for count in COUNT_NAMES]
     known = {*labels, *item_labels, *counts, *recommender.attributes, "attributes", "mobile_share"}
+    if recommender.text_label is not None and not _has_text(table, recommender.text_label):
+        raise UsageError(
+            f"expected a column with the text that {recommender.name} ranks, called {recommender.text_label} "
+            f"or {', '.join(_TEXT_COLUMNS)}; found only {', '.join(table.column_names) or 'none'}."
+        )
     if not known & set(table.column_names):
         raise UsageError(
             f"expected columns that {recommender.name} is ranked by, such as {', '.join(sorted(known)[:6])}; "
@@ -64,6 +69,10 @@ def _completed(table: pa.Table, recommender: Recommender) -> pa.Table:
 
 _TEXT_COLUMNS = ("headline", "subject_line", "subject", "title")
 """What tables of A/B tests call the text."""
+
+
+def _has_text(table: pa.Table, name: str) -> bool:
+    return bool({name, "item_labels"} & set(table.column_names))
 
 
 def _with_text(table: pa.Table, name: str) -> pa.Table:

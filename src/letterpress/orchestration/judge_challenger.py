@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ import msgspec
 from letterpress.clock import Clock, ScaledClock
 from letterpress.datasets.temporal_split import Split
 from letterpress.errors import NotEnoughDataError, NotYetThereError
+from letterpress.evaluation.ab_test import ArmCounts, judge_by_ab_tests
 from letterpress.evaluation.verdict import Verdict, judge_by_ndcg, judge_by_snips
 from letterpress.lake.snapshots import Snapshot
 from letterpress.log import log_step
@@ -19,6 +21,7 @@ from letterpress.ranking.greedy_policy import value_of_greedy
 from letterpress.ranking.popularity import popularity_bundle
 from letterpress.ranking.rank_slates import rank_slates
 from letterpress.recommenders import Recommender, get_recommender
+from letterpress.recommenders.declaration import Judge
 from letterpress.registry.store import RegisteredModel, champion, model_version, with_alias
 from letterpress.registry.verdicts import read_verdict, write_verdict
 from letterpress.settings import Settings
@@ -87,8 +90,7 @@ def _judge(
         champion_bundle = popularity  # an older feature schema cannot score today's features
     try:
         split = split_snapshot(Snapshot.open(settings.paths, bundle.manifest.snapshot), declared)
-        judge = _by_ndcg if declared.judge == "ndcg" else _by_snips
-        verdict = judge(settings, declared, split, popularity, champion_bundle, bundle)
+        verdict = _JUDGES[declared.judge](settings, declared, split, popularity, champion_bundle, bundle)
     except NotEnoughDataError as error:
         verdict = Verdict(promoted=False, reason=f"not enough evidence: {error}", numbers={})
     return replace(verdict, numbers=verdict.numbers | {"popularity_stood_in_for_champion": stood_in})
@@ -144,3 +146,29 @@ def _by_snips(
         reason=f"{verdict.reason} The whole log has {clicks} clicks in {rows} slots.",
         numbers=verdict.numbers | {"log_clicks": clicks, "log_rows": rows},
     )
+
+
+def _by_ab_tests(
+    settings: Settings,
+    declared: Recommender,
+    split: Split,
+    popularity: ModelBundle,
+    standing: ModelBundle,
+    challenger: ModelBundle,
+) -> Verdict:
+    rankers = {"popularity": popularity, "champion": standing, "challenger": challenger}
+    scores = {name: each.scorer().score(split.test.features) for name, each in rankers.items()}
+    return judge_by_ab_tests(
+        scores,
+        ArmCounts(split.test.clicks, split.test.trials, split.test.group_offsets),
+        min_gain=declared.gates.min_relative_gain,
+        min_tests=declared.gates.min_test_slates,
+        seed=settings.seed,
+    )
+
+
+_JUDGES: dict[Judge, Callable[..., Verdict]] = {
+    "ab_test": _by_ab_tests,
+    "ndcg": _by_ndcg,
+    "snips": _by_snips,
+}

@@ -14,10 +14,10 @@ from letterpress.errors import NotYetThereError, UsageError
 from letterpress.features import schema_hash
 from letterpress.log import log_step
 from letterpress.recommenders import get_recommender
-from letterpress.registry.store import champion, model_version
-from letterpress.settings import Settings
+from letterpress.registry.store import RegisteredModel, champion, model_version, with_alias
+from letterpress.settings import Home, Settings
 
-FORMATS = (".parquet", ".csv")
+FORMATS = (".parquet", ".csv", ".csv.gz")
 
 
 def score_file(
@@ -31,14 +31,11 @@ def score_file(
     """
     declared, home = get_recommender(recommender), settings.paths
     for path in (source, target):
-        if path.suffix not in FORMATS:
-            raise UsageError(f"expected a name that ends with .parquet or .csv, found {path.name}.")
-    model = champion(home, recommender) if version is None else model_version(home, recommender, version)
-    if model is None:
-        raise NotYetThereError(
-            f"expected a champion of {recommender}, found none; "
-            f"run `letterpress promote --first --recommender {recommender}`."
-        )
+        if not path.name.endswith(FORMATS):
+            raise UsageError(
+                f"expected a name that ends with one of {', '.join(FORMATS)}; found {path.name}."
+            )
+    model = _newest(home, recommender) if version is None else model_version(home, recommender, version)
     bundle = model.open_bundle()
     bundle.require_schema(schema_hash(declared))
     with log_step("score_file", model=model.name) as counts:
@@ -50,10 +47,26 @@ def score_file(
     return {"model": model.name, "rows": table.num_rows, "output": str(target)}
 
 
+def _newest(home: Home, recommender: str) -> RegisteredModel:
+    """The champion; before there is one, the newest challenger, because a file is no traffic.
+
+    Raises:
+        NotYetThereError: nothing was trained yet.
+    """
+    model = champion(home, recommender) or with_alias(home, recommender, "challenger")
+    if model is None:
+        raise NotYetThereError(
+            f"expected a champion of {recommender}, found none; "
+            f"run `letterpress promote --first --recommender {recommender}`."
+        )
+    return model
+
+
 def _read(path: Path) -> pa.Table:
     try:
-        if path.suffix == ".csv":
-            return pyarrow.csv.read_csv(path)
+        if not path.name.endswith(".parquet"):
+            lines = pyarrow.csv.ParseOptions(newlines_in_values=True)
+            return pyarrow.csv.read_csv(path, parse_options=lines)
         return pyarrow.parquet.read_table(path)
     except FileNotFoundError as error:
         raise UsageError(f"expected a file to score at {path}, found none; correct the path.") from error
@@ -74,10 +87,12 @@ def _write(table: pa.Table, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.tmp")
     try:
-        if path.suffix == ".csv":
-            pyarrow.csv.write_csv(_without_maps(table), aside)
-        else:
+        if path.name.endswith(".parquet"):
             pyarrow.parquet.write_table(table, aside)
+        else:
+            compression = "gzip" if path.name.endswith(".gz") else None
+            with pa.output_stream(aside, compression=compression) as stream:
+                pyarrow.csv.write_csv(_without_maps(table), stream)
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)

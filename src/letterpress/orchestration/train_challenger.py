@@ -10,8 +10,12 @@ from letterpress.lake.snapshots import Snapshot
 from letterpress.log import log_step
 from letterpress.ranking.train_bundle import train_bundle
 from letterpress.recommenders import Recommender, get_recommender
+from letterpress.recommenders.declaration import Judge
 from letterpress.registry.store import register, set_alias
 from letterpress.settings import Settings
+
+TEST_SHARES: dict[Judge, float] = {"ab_test": 0.15, "ndcg": 0.25, "snips": 0.25}
+"""Share of slates to judge on. Lift in A/B tests is large, and what is held back is missed in training."""
 
 
 def split_snapshot(snapshot: Snapshot, recommender: Recommender) -> Split:
@@ -19,7 +23,8 @@ def split_snapshot(snapshot: Snapshot, recommender: Recommender) -> Split:
     return temporal_split(
         read_training_set(snapshot, recommender),
         gap_hours=max(target.window_hours for target in recommender.targets),
-        keep_campaigns_whole=recommender.judge == "ndcg",  # a log of single slots may be one campaign
+        test_share=TEST_SHARES[recommender.judge],
+        keep_campaigns_whole=recommender.judge != "snips",  # a log of single slots may be one campaign
     )
 
 

@@ -9,6 +9,8 @@ from typing import Any
 from letterpress.site.interval_chart import Interval, IntervalChart, lay_out
 
 RANKERS = ("popularity", "champion", "challenger")
+SCALES = {"ndcg": "1 is the best order", "lift": "0 is the mean arm of an A/B test"}
+"""What the values of a metric mean, by its first four letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +24,8 @@ class DrawnVerdict:
 def draw_verdict(verdict: Mapping[str, Any]) -> DrawnVerdict:
     """The charts of a verdict record; none when its numbers hold no interval (too little evidence)."""
     numbers = verdict["numbers"]
-    if str(numbers.get("metric", "")).startswith("ndcg"):
-        return _draw_ndcg(numbers)
+    if str(numbers.get("metric", "")).startswith(tuple(SCALES)):
+        return _draw_compared(numbers)
     return _draw_snips(numbers)
 
 
@@ -33,7 +35,7 @@ def _interval(label: str, numbers: Any) -> Interval | None:
     return Interval(label, float(numbers["mean"]), float(numbers["low"]), float(numbers["high"]))
 
 
-def _draw_ndcg(numbers: Mapping[str, Any]) -> DrawnVerdict:
+def _draw_compared(numbers: Mapping[str, Any]) -> DrawnVerdict:
     metric = str(numbers["metric"]).upper()
     found = [interval for name in RANKERS if (interval := _interval(name, numbers.get(name)))]
     difference = _interval("difference", numbers.get("difference"))
@@ -42,7 +44,8 @@ def _draw_ndcg(numbers: Mapping[str, Any]) -> DrawnVerdict:
     bar = float(numbers["bar"])
     levels = lay_out(
         f"{metric} of popularity, champion and challenger",
-        f"{metric} on {numbers['test_slates']:,} test slates (1 is the best order; higher is better)",
+        f"{metric} on {numbers['test_slates']:,} test slates "
+        f"({SCALES[metric.lower()[:4]]}; higher is better)",
         found,
     )
     gain = lay_out(

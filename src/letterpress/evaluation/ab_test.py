@@ -1,0 +1,178 @@
+"""How well scores pick the winners of A/B tests that they have not seen, and the verdict on that."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from letterpress.evaluation.paired_bootstrap import (
+    Interval,
+    bootstrap_mean,
+    bootstrap_ratio,
+    paired_bootstrap,
+)
+from letterpress.evaluation.verdict import Verdict
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+SIGNIFICANT_Z = 1.959964
+RANKERS = ("popularity", "champion", "challenger")
+
+
+@dataclass(frozen=True, slots=True)
+class ArmCounts:
+    """Clicks and trials `(n,)` of arms; test `i` is rows `offsets[i]:offsets[i + 1]`."""
+
+    clicks: NDArray[np.integer]
+    trials: NDArray[np.integer]
+    offsets: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class SignificantPairs:
+    """Pairs of arms of one test whose click rates differ by more than chance would have it."""
+
+    better: Rows
+    worse: Rows
+    tests: Rows
+
+
+def significant_pairs(arms: ArmCounts) -> SignificantPairs:
+    """All pairs of a test with |z| above 1.96, by the pooled test of two proportions.
+
+    >>> arms = ArmCounts(np.array([10, 90, 12]), np.array([1000, 1000, 1000]), np.array([0, 3]))
+    >>> pairs = significant_pairs(arms)
+    >>> pairs.better.tolist(), pairs.worse.tolist()
+    ([1, 1], [0, 2])
+    """
+    lefts, rights, tests = [], [], []
+    for test, (start, end) in enumerate(zip(arms.offsets[:-1], arms.offsets[1:], strict=True)):
+        left, right = np.triu_indices(int(end - start), 1)
+        lefts.append(left + start)
+        rights.append(right + start)
+        tests.append(np.full(len(left), test))
+    left, right = (np.concatenate(rows) if rows else np.zeros(0, np.int64) for rows in (lefts, rights))
+    z = _z_scores(arms, left, right)
+    kept = np.abs(z) > SIGNIFICANT_Z
+    better, worse = np.where(z > 0, left, right)[kept], np.where(z > 0, right, left)[kept]
+    return SignificantPairs(better, worse, np.concatenate(tests)[kept] if tests else np.zeros(0, np.int64))
+
+
+def _z_scores(arms: ArmCounts, left: Rows, right: Rows) -> Floats:
+    clicks, trials = arms.clicks.astype(np.float64), arms.trials.astype(np.float64)
+    both = trials[left] + trials[right]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pooled = (clicks[left] + clicks[right]) / both
+        error = np.sqrt(pooled * (1 - pooled) * (1 / trials[left] + 1 / trials[right]))
+        z = (clicks[left] / trials[left] - clicks[right] / trials[right]) / error
+    finite: Floats = np.nan_to_num(z, nan=0.0, posinf=0.0, neginf=0.0)
+    return finite
+
+
+def ordered_right(scores: NDArray[np.floating], pairs: SignificantPairs) -> Floats:
+    """1 for each pair that `scores` order as their clicks do, 0 for the others, a half for a tie."""
+    difference = scores[pairs.better] - scores[pairs.worse]
+    right: Floats = np.where(difference > 0, 1.0, np.where(difference < 0, 0.0, 0.5))
+    return right
+
+
+def lift_of_pick(scores: NDArray[np.floating], arms: ArmCounts) -> Floats:
+    """Click rate of each test's best-scored arm over the mean of its arms, less one `(n_tests,)`.
+
+    Arms that tie for the best share the pick. NaN for a test with fewer than two delivered arms, or without
+    a click. An arm that was never delivered is not picked.
+
+    >>> arms = ArmCounts(np.array([10, 30, 5]), np.array([1000, 1000, 1000]), np.array([0, 2, 3]))
+    >>> lift_of_pick(np.array([0.1, 0.2, 0.3]), arms)
+    array([0.5, nan])
+    """
+    lifts = np.full(len(arms.offsets) - 1, np.nan)
+    for test, (start, end) in enumerate(zip(arms.offsets[:-1], arms.offsets[1:], strict=True)):
+        delivered = arms.trials[start:end] > 0
+        clicks, trials = arms.clicks[start:end][delivered], arms.trials[start:end][delivered]
+        if len(trials) > 1 and clicks.any():
+            rates, here = clicks / trials, scores[start:end][delivered]
+            lifts[test] = rates[here == here.max()].mean() / rates.mean() - 1.0
+    return lifts
+
+
+def pairwise_accuracy(
+    scores: NDArray[np.floating], pairs: SignificantPairs, *, seed: int, rounds: int = 2000
+) -> Interval:
+    """Share of significant pairs in the right order, with an interval that draws whole tests.
+
+    Raises:
+        NotEnoughDataError: the pairs are of fewer than two tests.
+    """
+    right = ordered_right(scores, pairs)
+    return bootstrap_ratio(right, np.ones(len(right)), pairs.tests, rounds=rounds, seed=seed)
+
+
+def judge_by_ab_tests(
+    scores: dict[str, Floats], arms: ArmCounts, *, min_gain: float, min_tests: int, seed: int
+) -> Verdict:
+    """Promote when the paired interval of the lift lies above `min_gain`.
+
+    `scores` holds the scores `(n,)` of popularity, champion and challenger. Where every item ties, as for
+    popularity on lines that nobody has seen, a pick is worth the mean arm: a lift of zero.
+    """
+    lifts = {name: lift_of_pick(scores[name], arms) for name in RANKERS}
+    known = ~np.isnan(lifts["challenger"])
+    pairs = significant_pairs(arms)
+    numbers: dict[str, Any] = {
+        "metric": "lift",
+        "test_slates": int(known.sum()),
+        "test_campaigns": int(known.sum()),
+        "significant_pairs": len(pairs.better),
+        "min_relative_gain": min_gain,
+        "seed": seed,
+    }
+    if numbers["test_slates"] < min_tests or len(np.unique(pairs.tests)) < 2:
+        reason = (
+            f"not enough evidence: expected at least {min_tests} A/B tests with two arms and clicks, and "
+            f"two with arms that differ significantly; found {numbers['test_slates']} tests and "
+            f"{len(pairs.better)} such pairs. Import more tests."
+        )
+        return Verdict(promoted=False, reason=reason, numbers=numbers)
+    tests = np.arange(len(known))
+    means = {name: bootstrap_mean(lifts[name], tests, seed=seed) for name in RANKERS}
+    right = {name: pairwise_accuracy(scores[name], pairs, seed=seed) for name in RANKERS}
+    difference = paired_bootstrap(lifts["champion"], lifts["challenger"], tests, seed=seed)
+    numbers |= {name: interval.as_numbers() for name, interval in means.items()}
+    numbers |= {"accuracy": {name: interval.as_numbers() for name, interval in right.items()}}
+    numbers |= {"difference": difference.as_numbers(), "bar": min_gain}
+    promoted = difference.low > min_gain
+    return Verdict(promoted, _compared(means, right, difference) + _outcome(difference, min_gain), numbers)
+
+
+def _compared(means: dict[str, Interval], right: dict[str, Interval], difference: Interval) -> str:
+    return (
+        f"the arm that the challenger picks beats the mean arm by {_percent(means['challenger'])}, the "
+        f"champion's by {_percent(means['champion'])}; difference {_percent(difference)} on "
+        f"{difference.clusters} A/B tests; of pairs that differ significantly the challenger orders "
+        f"{right['challenger'].mean:.1%} rightly, the champion {right['champion'].mean:.1%}: "
+    )
+
+
+def _percent(interval: Interval) -> str:
+    return f"{interval.mean:+.1%} [{interval.low:+.1%}, {interval.high:+.1%}]"
+
+
+def _outcome(difference: Interval, bar: float) -> str:
+    if difference.low > bar:
+        return f"the whole interval clears the bar of {bar:+.1%}, so the challenger is promoted."
+    if difference.high < 0:
+        return "the challenger is worse, so the champion stays."
+    if difference.mean <= bar:
+        return f"the gain is not above the bar of {bar:+.1%}, so the champion stays."
+    shortfall = (difference.mean - difference.low) / (difference.mean - bar)
+    needed = math.ceil(difference.clusters * shortfall**2)
+    return (
+        f"the interval reaches below the bar of {bar:+.1%}, so the champion stays; about {needed} tests "
+        "would tell."
+    )
