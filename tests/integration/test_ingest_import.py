@@ -100,7 +100,7 @@ def test_a_csv_with_missing_columns_is_wrong_usage_and_lands_nothing(
 def test_a_format_that_is_not_read_yet_is_refused_with_those_that_are(
     platform: Settings, log_format: str
 ) -> None:
-    with pytest.raises(UsageError, match="letterpress, open-bandit"):
+    with pytest.raises(UsageError, match="ab-test, letterpress, open-bandit"):
         import_logs(platform, log_format, ["somewhere"])
 
 

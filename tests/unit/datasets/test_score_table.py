@@ -57,3 +57,8 @@ def test_a_table_without_one_known_column_is_refused() -> None:
 def test_a_column_of_another_type_is_refused_in_a_sentence() -> None:
     with pytest.raises(UsageError, match="Correct the file"):
         features_of_table(pa.table({"brightness": ["very"]}), IMAGES)
+
+
+def test_a_table_without_a_text_is_told_which_names_would_do() -> None:
+    with pytest.raises(UsageError, match=r"text or headline.*found only impressions"):
+        features_of_table(pa.table({"impressions": [1]}), get_recommender("subject_line"))

@@ -22,3 +22,11 @@ def test_nothing_is_left_beside_a_file_that_could_not_be_written(tmp_path: Path)
     with pytest.raises(IsADirectoryError):
         _write(pa.table({"score": [1.0]}), tmp_path / "scored.parquet")
     assert [path.name for path in tmp_path.iterdir()] == ["scored.parquet"]
+
+
+def test_a_compressed_csv_with_lines_in_its_fields_goes_in_and_out(tmp_path: Path) -> None:
+    path = tmp_path / "some.csv.gz"
+    table = pa.table({"text": ["one\nline", "two"], "score": [1.5, 2.5]})
+    _write(table, path)
+    assert path.read_bytes()[:2] == b"\x1f\x8b"
+    assert _read(path).equals(table)

@@ -1,0 +1,85 @@
+"""Significance, accuracy and lift against plain definitions; a verdict that says when it does not know."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import chi2_contingency
+
+from letterpress.evaluation.ab_test import (
+    ArmCounts,
+    judge_by_ab_tests,
+    lift_of_pick,
+    ordered_right,
+    significant_pairs,
+)
+
+SIZE = 4
+
+
+def make_tests(tests: int, *, seed: int = 1, spread: float = 0.3) -> tuple[ArmCounts, np.ndarray]:
+    """Counts of `tests` tests of four arms, and the true log rates."""
+    generator = np.random.default_rng(seed)
+    truth = np.log(0.015) + generator.normal(scale=spread, size=tests * SIZE)
+    trials = np.full(tests * SIZE, 4000)
+    clicks = generator.binomial(trials, np.exp(truth))
+    return ArmCounts(clicks, trials, np.arange(0, tests * SIZE + 1, SIZE)), truth
+
+
+def test_significance_is_that_of_the_chi_square_test() -> None:
+    arms, _ = make_tests(30)
+    pairs = significant_pairs(arms)
+    expected = set()
+    for start in range(0, len(arms.clicks), SIZE):
+        for left in range(start, start + SIZE):
+            for right in range(left + 1, start + SIZE):
+                clicks, trials = arms.clicks[[left, right]], arms.trials[[left, right]]
+                if chi2_contingency([clicks, trials - clicks], correction=False).pvalue < 0.05:
+                    best = (left, right) if clicks[0] > clicks[1] else (right, left)
+                    expected.add(best)
+    assert set(zip(pairs.better.tolist(), pairs.worse.tolist(), strict=True)) == expected
+    assert (pairs.better // SIZE == pairs.tests).all()
+
+
+def test_a_tie_is_half_right_and_the_lift_of_a_tie_is_the_mean_arm() -> None:
+    arms, _ = make_tests(20)
+    nothing = np.zeros(len(arms.clicks))
+    assert (ordered_right(nothing, significant_pairs(arms)) == 0.5).all()
+    assert lift_of_pick(nothing, arms) == pytest.approx(np.zeros(20), abs=1e-12)
+
+
+def test_tests_that_cannot_tell_are_left_out() -> None:
+    arms = ArmCounts(np.array([1, 0, 0, 5, 9]), np.array([10, 0, 10, 10, 10]), np.array([0, 2, 3, 5]))
+    assert np.isnan(lift_of_pick(np.arange(5.0), arms)).tolist() == [True, True, False]
+    assert len(significant_pairs(ArmCounts(np.zeros(0, int), np.zeros(0, int), np.array([0]))).better) == 0
+
+
+def test_a_ranker_that_knows_is_promoted_over_one_that_does_not() -> None:
+    arms, truth = make_tests(200)
+    noise = np.random.default_rng(2).normal(size=len(truth))
+    scores = {"popularity": np.zeros(len(truth)), "champion": noise, "challenger": truth}
+    verdict = judge_by_ab_tests(scores, arms, min_gain=0.0, min_tests=50, seed=1)
+    assert verdict.promoted
+    assert verdict.numbers["popularity"]["mean"] == pytest.approx(0.0, abs=1e-12)
+    assert verdict.numbers["accuracy"]["challenger"]["mean"] > 0.95
+    assert "the challenger is promoted" in verdict.reason
+
+
+@pytest.mark.parametrize(("swap", "words"), [(True, "is worse"), (False, "not above the bar")])
+def test_a_ranker_that_is_no_better_is_refused_in_words(swap: bool, words: str) -> None:
+    arms, truth = make_tests(200)
+    noise = np.random.default_rng(2).normal(size=len(truth))
+    champion, challenger = (truth, noise) if swap else (truth, truth)
+    scores = {"popularity": np.zeros(len(truth)), "champion": champion, "challenger": challenger}
+    verdict = judge_by_ab_tests(scores, arms, min_gain=0.0, min_tests=50, seed=1)
+    assert not verdict.promoted
+    assert words in verdict.reason
+
+
+def test_too_few_tests_are_refused_before_any_number_is_shown() -> None:
+    arms, truth = make_tests(10)
+    scores = dict.fromkeys(("popularity", "champion", "challenger"), truth)
+    verdict = judge_by_ab_tests(scores, arms, min_gain=0.0, min_tests=50, seed=1)
+    assert not verdict.promoted
+    assert "found 10 tests" in verdict.reason
+    assert "difference" not in verdict.numbers

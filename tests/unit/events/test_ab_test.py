@@ -1,0 +1,85 @@
+"""Tables of A/B tests become items, slates and counts; what is no arm is a bad line."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from letterpress.errors import UsageError
+from letterpress.events.ab_test import NO_WEEK, convert_ab_tests, find_ab_tables
+from letterpress.events.codec import BadLine, encode
+from letterpress.events.types import Item, Outcome, Slate
+
+HEADER = "clickability_test_id,headline,impressions,clicks,test_week,trusted\n"
+
+
+def write(folder: Path, rows: str, header: str = HEADER) -> Path:
+    path = folder / "tests.csv"
+    path.write_text(header + rows)
+    return path
+
+
+def test_a_test_becomes_its_items_one_slate_and_counts(tmp_path: Path) -> None:
+    path = write(tmp_path, 't1,"One, ""quoted""\nline",3000,30,201446,True\nt1,Two,2900,0,201446,True\n')
+    events = list(convert_ab_tests(path))
+    items = [each for each in events if isinstance(each, Item)]
+    assert [item.labels["text"] for item in items] == ['One, "quoted" line', "Two"]
+    (slate,) = (each for each in events if isinstance(each, Slate))
+    assert [shown.propensity for shown in slate.items] == [0.5, 0.5]
+    assert slate.occurred_at == datetime(2014, 11, 10, tzinfo=UTC)
+    assert slate.campaign.labels == {"trusted": "true"}
+    counts = {(each.item_id, each.kind): each.count for each in events if isinstance(each, Outcome)}
+    assert counts == {("t1-1", "delivered"): 3000, ("t1-1", "clicked"): 30, ("t1-2", "delivered"): 2900}
+
+
+def test_the_same_table_gives_the_same_bytes(tmp_path: Path) -> None:
+    path = write(tmp_path, "t1,One,3000,30,201446,True\nt2,Two,10,1,201447,False\n")
+    first, second = (
+        [encode(each) for each in convert_ab_tests(path) if not isinstance(each, BadLine)] for _ in "ab"
+    )
+    assert first == second
+
+
+def test_arms_that_do_not_differ_are_labelled(tmp_path: Path) -> None:
+    path = write(tmp_path, "t1,One,3000,30,201446,True\nt1,One,3000,40,201446,True\n")
+    (slate,) = (each for each in convert_ab_tests(path) if isinstance(each, Slate))
+    assert slate.campaign.labels["duplicate_arms"] == "true"
+
+
+@pytest.mark.parametrize(
+    ("row", "field"),
+    [
+        (",One,10,1,201446,True", "clickability_test_id"),
+        ("t1,,10,1,201446,True", "headline"),
+        ("t1,One,-5,1,201446,True", "impressions"),
+        ("t1,One,10,11,201446,True", "clicks"),
+    ],
+)
+def test_a_row_that_is_no_arm_is_a_bad_line_with_its_field(row: str, field: str, tmp_path: Path) -> None:
+    events = list(convert_ab_tests(write(tmp_path, row + "\nt2,Two,10,1,201446,True\n")))
+    (bad,) = (each for each in events if isinstance(each, BadLine))
+    assert (bad.code, bad.field, bad.line) == ("bad_row", field, 1)
+    assert sum(isinstance(each, Slate) for each in events) == 1
+
+
+def test_parquet_with_other_names_and_without_a_week_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "tests.parquet"
+    table = {"test_id": [7, 7], "subject_line": ["A", "B"], "delivered": [100, 100], "clicked": [1, 2]}
+    pyarrow.parquet.write_table(pa.table(table), path)
+    (slate,) = (each for each in convert_ab_tests(path) if isinstance(each, Slate))
+    assert (slate.slate_id, slate.occurred_at) == ("7", NO_WEEK)
+
+
+def test_missing_columns_are_named_with_the_names_that_would_do(tmp_path: Path) -> None:
+    path = write(tmp_path, "t1,One\n", header="test_id,headline\n")
+    with pytest.raises(UsageError, match=r"impressions: impressions or delivered.*found test_id, headline"):
+        list(convert_ab_tests(path))
+
+
+def test_a_path_without_a_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="found none"):
+        find_ab_tables(tmp_path)
