@@ -51,6 +51,13 @@ def test_two_processes_write_the_same_bytes_for_the_same_seed(tmp_path: Path) ->
     assert digests[0] == digests[1]
 
 
+def test_the_bytes_do_not_depend_on_how_many_processes_share_the_work(tmp_path: Path) -> None:
+    alone = simulate(PLAN, tmp_path / "alone", processes=1)
+    shared = simulate(PLAN, tmp_path / "shared", processes=2)
+    assert digest_of(tmp_path / "alone") == digest_of(tmp_path / "shared")
+    assert alone.planted() == shared.planted()
+
+
 def test_the_pipeline_leaves_a_truth_alone_that_lies_in_landing(home: Home, clock: ManualClock) -> None:
     summary = simulate(PLAN, home.landing)
     (home.landing / TRUTH / "decoy.jsonl").write_bytes(DECOY)

@@ -21,7 +21,7 @@ def command(
     days: Annotated[int, typer.Option(help="Days of log.")] = 14,
     slates: Annotated[int, typer.Option(help="Slates in all.")] = 20_000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 7,
-    scenario: Annotated[str, typer.Option(help="steady, corrupt or late.")] = "steady",
+    scenario: Annotated[str, typer.Option(help="One of those in docs/simulation.md.")] = "steady",
     start: Annotated[
         str | None, typer.Option(help=f"First day in UTC; {DEFAULT_START} when not given.")
     ] = None,
@@ -41,8 +41,7 @@ def command(
         "out": str(out),
         "start": first.isoformat(),
         "files": [str(path) for path in summary.files],
-        "events": dict(summary.events),
-        "damaged": dict(summary.damaged),
+        **summary.planted(),
     }
     text = f"wrote {summary.n_events} events in {len(summary.files)} files to {out}; truth in {out / 'truth'}"
     print_result(result, as_json=as_json, text=text)

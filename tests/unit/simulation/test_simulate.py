@@ -53,14 +53,6 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(
     assert contents(tmp_path / "other") != contents(steady[0])
 
 
-def test_the_bytes_do_not_depend_on_how_many_processes_share_the_work(
-    steady: tuple[Path, Summary, list[AnyEvent]], tmp_path: Path
-) -> None:
-    summary = simulate(plan(), tmp_path, processes=2)
-    assert contents(tmp_path) == contents(steady[0])
-    assert summary.planted() == steady[1].planted()
-
-
 def test_a_day_of_several_chunks_has_every_campaign_once_and_its_slates_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

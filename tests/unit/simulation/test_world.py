@@ -25,7 +25,7 @@ def test_its_words_are_those_that_the_recommender_declares() -> None:
 
 
 def test_a_longer_world_begins_with_the_shorter_one() -> None:
-    short, long = build_world(3, 1), build_world(3, 3)
+    short, long = build_world(3, 1), build_world(3, 2)
     n_items = short.n_items
     assert long.item_ids()[:n_items] == short.item_ids()
     assert long.attributes[:n_items] == short.attributes
