@@ -130,6 +130,19 @@ def _make_current(home: Home, name: str, clock: Clock, kept: int) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def keep_only_current(home: Home) -> None:
+    """Delete every snapshot but the current one, for good."""
+    current = read_current(home)
+    if current is None:
+        return
+    write_atomically(
+        home.snapshots / CURRENT, msgspec.json.encode(Current(current.snapshot, current.published_at))
+    )
+    for folder in home.snapshots.iterdir():
+        if folder.is_dir() and folder.name != current.snapshot:
+            shutil.rmtree(folder)
+
+
 def _kept_snapshots(home: Home) -> list[str]:
     return sorted(path.parent.name for path in home.snapshots.glob(f"[!.]*/{MANIFEST}"))
 
@@ -247,6 +260,7 @@ __all__ = [
     "Snapshot",
     "SnapshotInfo",
     "SnapshotSpec",
+    "keep_only_current",
     "publish_snapshot",
     "read_current",
 ]

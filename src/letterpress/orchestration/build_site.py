@@ -11,6 +11,7 @@ from letterpress.lake.ingest_summary import summarise_ingest
 from letterpress.lake.snapshot_layout import read_current
 from letterpress.log import log_step
 from letterpress.orchestration.dbt_docs import PAGE as DBT_DOCS
+from letterpress.orchestration.forget_certificate import list_certificates
 from letterpress.quality.last_results import read_last_results
 from letterpress.recommenders import RECOMMENDERS
 from letterpress.registry.publication import published
@@ -59,6 +60,11 @@ def _links(settings: Settings) -> list[dict[str, str]]:
         links.insert(
             0, {"name": "Data docs", "address": "data-docs/index.html", "what": "what the gates found"}
         )
+    certificates = list_certificates(settings.paths)
+    if certificates:
+        what = f"what was forgotten, {len(certificates)} in all; this is the newest"
+        newest = max(certificates, key=lambda page: (settings.paths.site / page).stat().st_mtime)
+        links.append({"name": "Certificate", "address": newest, "what": what})
     return links
 
 

@@ -7,10 +7,12 @@ from typing import Any
 from letterpress.datasets.read_training_set import read_training_set
 from letterpress.datasets.temporal_split import Split, temporal_split
 from letterpress.lake.snapshots import Snapshot
+from letterpress.lake.training_origin import count_training_tenants
 from letterpress.log import log_step
 from letterpress.ranking.train_bundle import train_bundle
 from letterpress.recommenders import Recommender, get_recommender
 from letterpress.recommenders.declaration import Judge
+from letterpress.registry.lineage import record_lineage
 from letterpress.registry.store import register, set_alias
 from letterpress.settings import Settings
 
@@ -49,6 +51,13 @@ def train_challenger(settings: Settings, recommender: str, snapshot_id: str | No
         path = bundle.save(home.registry / "bundles" / recommender)
         version = register(
             home, recommender, path, bundle.manifest.metrics, _lineage(bundle.manifest.training)
+        )
+        record_lineage(
+            home,
+            recommender,
+            version,
+            snapshot.snapshot_id,
+            count_training_tenants(snapshot.training_path(recommender)),
         )
         set_alias(home, recommender, "challenger", version)
         counts.update(version=version, trees=bundle.manifest.training["trees"])

@@ -1,0 +1,206 @@
+"""Takes a tenant, or a recipient, out of raw and quarantine in one commit; the ledger keeps the numbers.
+
+A tenant's rows are removed. A recipient is unlinked: the identifier becomes null and the event stays as a
+count, so that nothing that was built of counts changes (ADR 0015). The caller holds the ingest lock.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from letterpress.lake.ledger import finish_moves, ledger_path, open_ledger
+from letterpress.lake.quarantine import QuarantinedLine
+from letterpress.lake.retention import PERSONAL
+from letterpress.lake.rewrite import (
+    Change,
+    Mask,
+    Rewrite,
+    RewrittenFile,
+    Rule,
+    commit_rewrite,
+    drop_empty_files,
+    stage_rewrite,
+    staging_folder,
+)
+from letterpress.lake.stored_files import hash_stored
+from letterpress.lake.subject import Subject
+from letterpress.settings import Home
+
+_SCHEMA = """
+create table if not exists erasures (
+    request text not null, started_at text not null, finished_at text, files text not null,
+    raw_removed integer not null, raw_unlinked integer not null, quarantine_removed integer not null,
+    primary key (request, started_at)
+)
+"""
+_READ = (
+    "select started_at, files, raw_removed, raw_unlinked, quarantine_removed from erasures "
+    "where request = ? and finished_at is null"
+)
+
+
+class Erased(msgspec.Struct, frozen=True):
+    """What left raw and quarantine for one request, also before a crash that it goes on from."""
+
+    started_at: str
+    files: tuple[RewrittenFile, ...]
+    raw_removed: int
+    raw_unlinked: int
+    quarantine_removed: int
+
+    @property
+    def found_something(self) -> bool:
+        return bool(self.raw_removed or self.raw_unlinked or self.quarantine_removed)
+
+
+def count_traces(home: Home, subject: Subject) -> Erased:
+    """What `erase` would take out; nothing is changed.
+
+    Raises:
+        StorageError: a file is damaged.
+    """
+    staged = stage_rewrite(home, ("tenant", *PERSONAL), _rule(subject), dry_run=True)
+    quarantined = sum(_split(path, subject)[1] for path in _quarantine(home))
+    return Erased("", tuple(staged.files), staged.removed, staged.unlinked, quarantined)
+
+
+def erase(home: Home, subject: Subject, request: str, at: datetime) -> Erased:
+    """Take the subject out, and say what left; a request that was interrupted goes on where it was.
+
+    Raises:
+        StorageError: a file is damaged; nothing was changed.
+    """
+    if ledger_path(home).is_file():
+        finish_moves(home)
+        drop_empty_files(home)
+    before = _unfinished(home, request)
+    staged = stage_rewrite(home, ("tenant", *PERSONAL), _rule(subject))
+    raw_removed, raw_unlinked = staged.removed, staged.unlinked
+    quarantined = _stage_quarantine(home, subject, staged)
+    done = Erased(
+        at.isoformat() if before is None else before.started_at,
+        (*(before.files if before else ()), *staged.files),
+        raw_removed + (before.raw_removed if before else 0),
+        raw_unlinked + (before.raw_unlinked if before else 0),
+        quarantined + (before.quarantine_removed if before else 0),
+    )
+    commit_rewrite(home, staged, lambda ledger: _note(ledger, subject, request, done))
+    return done
+
+
+def finish(home: Home, request: str, at: datetime) -> None:
+    """Close the request: the next one of the same subject counts anew. What it freed is overwritten."""
+    with open_ledger(home) as ledger:
+        ledger.execute(
+            "update erasures set finished_at = ? where request = ? and finished_at is null",
+            (at.isoformat(), request),
+        )
+
+
+def _unfinished(home: Home, request: str) -> Erased | None:
+    with open_ledger(home) as ledger:
+        ledger.execute(_SCHEMA)
+        row = ledger.execute(_READ, (request,)).fetchone()
+    if row is None:
+        return None
+    files = msgspec.json.decode(row[1], type=tuple[RewrittenFile, ...])
+    return Erased(row[0], files, *row[2:])
+
+
+def _note(ledger: sqlite3.Connection, subject: Subject, request: str, done: Erased) -> None:
+    """The numbers, and no name of the subject in what the ledger says of landed files."""
+    ledger.execute("pragma secure_delete = on")
+    ledger.execute(
+        "insert or replace into erasures values (?, ?, null, ?, ?, ?, ?)",
+        (
+            request,
+            done.started_at,
+            msgspec.json.encode(done.files).decode(),
+            done.raw_removed,
+            done.raw_unlinked,
+            done.quarantine_removed,
+        ),
+    )
+    for file_id, path, sha256 in ledger.execute("select file_id, path, sha256 from files").fetchall():
+        if subject.is_named_in(path.encode()):
+            ledger.execute(
+                "update files set path = ? where file_id = ?", (f"forgotten-{sha256[:12]}", file_id)
+            )
+    if subject.kind == "tenant":
+        tables = {name for (name,) in ledger.execute("select name from sqlite_master where type = 'table'")}
+        if "tenants" in tables:
+            ledger.execute("delete from tenants where tenant = ?", (subject.tenant,))
+
+
+def _rule(subject: Subject) -> Rule:
+    return lambda _, rows: _judge(subject, rows)
+
+
+def _judge(subject: Subject, rows: pa.Table) -> Change:
+    """Which rows go, and in which the identifier goes."""
+    nobody = np.zeros(len(rows), bool)
+    of_tenant = ~nobody if subject.tenant is None else _equal(rows["tenant"], subject.tenant)
+    if subject.recipient is None:
+        return Change(of_tenant)
+    present = [name for name in PERSONAL if name in rows.column_names]
+    return Change(nobody, {name: of_tenant & _equal(rows[name], subject.recipient) for name in present})
+
+
+def _equal(column: pa.ChunkedArray, value: str) -> Mask:
+    return np.asarray(pc.fill_null(pc.equal(column, value), fill_value=False).to_numpy(), bool)
+
+
+def _quarantine(home: Home) -> list[Path]:
+    return sorted(home.quarantine.glob("[!.]*.jsonl"))
+
+
+def _split(path: Path, subject: Subject) -> tuple[list[bytes], int]:
+    """The lines of a quarantine file that stay, and how many name the subject."""
+    decoder = msgspec.json.Decoder(QuarantinedLine)
+    kept: list[bytes] = []
+    gone = 0
+    with path.open("rb") as stream:
+        for text in stream:
+            line = decoder.decode(text)
+            named = subject.is_named_in(line.raw_bytes) or subject.is_named_in(text)
+            if named and (subject.kind == "tenant" or _is_of_tenant(subject, line.raw_bytes)):
+                gone += 1
+            else:
+                kept.append(text)
+    return kept, gone
+
+
+def _is_of_tenant(subject: Subject, line: bytes) -> bool:
+    """Whether a line that names the recipient may be of the subject's tenant; a broken one always may."""
+    if subject.tenant is None:
+        return True
+    try:
+        tenant = json.loads(line).get("tenant")
+    except (ValueError, AttributeError, RecursionError):
+        return True
+    return not isinstance(tenant, str) or tenant == subject.tenant
+
+
+def _stage_quarantine(home: Home, subject: Subject, staged: Rewrite) -> int:
+    folder = home.raw / ".staging"
+    if not folder.is_dir():
+        staging_folder(home)
+    total = 0
+    for number, path in enumerate(_quarantine(home)):
+        kept, gone = _split(path, subject)
+        if gone:
+            total += gone
+            target = folder / f"quarantine-{number:06d}.jsonl"
+            target.write_bytes(b"".join(kept))
+            before, after = hash_stored(path), hash_stored(target)
+            staged.moves.append((target, path))
+            staged.files.append(RewrittenFile(str(path.relative_to(home.root)), gone, 0, before, after))
+    return total

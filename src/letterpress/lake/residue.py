@@ -1,0 +1,78 @@
+"""What still names a subject outside raw: found by search, and overwritten in texts that are only read.
+
+A name in a text of the log, of Airflow or of a page is overwritten in place with as many `x`: nothing moves,
+so a process that still appends to the file is not disturbed. Everything else that is found is only reported.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+from pathlib import Path
+
+from letterpress.lake.subject import Subject
+from letterpress.settings import Home
+
+SHORTEST = 4
+"""Names of fewer bytes are everyday words: they are neither overwritten nor searched for in texts."""
+_TEXTS = frozenset({".log", ".html", ".json", ".jsonl", ".txt", ".xml", ".out", ".err", ".yml", ".sql"})
+_NOT_SEARCHED = ("raw", "forgetting", "keys")
+"""Raw is searched row by row, decoded; what is a secret or about requests names nobody."""
+
+
+def overwrite_names(home: Home, subject: Subject) -> tuple[int, int]:
+    """Overwrite the subject in texts that people read; (files, places)."""
+    files = places = 0
+    if not _is_searchable(subject):
+        return files, places
+    folders = (home.log, home.airflow, home.site, home.registry / "gates", home.registry / "verdicts")
+    for path in (path for folder in folders for path in _files(folder) if path.suffix in _TEXTS):
+        found = _overwrite(path, subject)
+        files, places = files + bool(found), places + found
+    return files, places
+
+
+def find_names(home: Home, subject: Subject) -> list[str]:
+    """Files under the home, relative to it, whose bytes still hold the subject; not raw."""
+    if not _is_searchable(subject):
+        return []
+    return [
+        str(path.relative_to(home.root))
+        for path in _files(home.root)
+        if path.relative_to(home.root).parts[0] not in _NOT_SEARCHED and _holds(path, subject)
+    ]
+
+
+def names_in_folder(folder: Path, subject: Subject) -> bool:
+    """Whether a file in `folder` holds the subject."""
+    return any(_holds(path, subject) for path in _files(folder))
+
+
+def _is_searchable(subject: Subject) -> bool:
+    return all(len(word.encode()) >= SHORTEST for word in subject.words)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.is_symlink():
+            yield path
+
+
+def _holds(path: Path, subject: Subject) -> bool:
+    try:
+        with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return any(pattern.search(content) for pattern in subject.patterns())
+    except (FileNotFoundError, ValueError):  # gone meanwhile, or empty
+        return False
+
+
+def _overwrite(path: Path, subject: Subject) -> int:
+    if not _holds(path, subject):
+        return 0
+    with path.open("r+b") as stream:
+        content = stream.read()
+        spans = {match.span() for pattern in subject.patterns() for match in pattern.finditer(content)}
+        for start, end in spans:
+            stream.seek(start)
+            stream.write(b"x" * (end - start))
+    return len(spans)
