@@ -34,6 +34,8 @@ from letterpress.lake.stored_files import hash_stored
 from letterpress.lake.subject import Subject
 from letterpress.settings import Home
 
+FORGOTTEN = "forgotten"
+"""Stands for the name of a landed file that named the subject."""
 _SCHEMA = """
 create table if not exists erasures (
     request text not null, started_at text not null, finished_at text, files text not null,
@@ -132,7 +134,7 @@ def _note(ledger: sqlite3.Connection, subject: Subject, request: str, done: Eras
     for file_id, path, sha256 in ledger.execute("select file_id, path, sha256 from files").fetchall():
         if subject.is_named_in(path.encode()):
             ledger.execute(
-                "update files set path = ? where file_id = ?", (f"forgotten-{sha256[:12]}", file_id)
+                "update files set path = ? where file_id = ?", (f"{FORGOTTEN}-{sha256[:12]}", file_id)
             )
     if subject.kind == "tenant":
         tables = {name for (name,) in ledger.execute("select name from sqlite_master where type = 'table'")}
@@ -163,24 +165,30 @@ def _quarantine(home: Home) -> list[Path]:
 
 
 def _split(path: Path, subject: Subject) -> tuple[list[bytes], int]:
-    """The lines of a quarantine file that stay, and how many name the subject."""
+    """The lines of a quarantine file that stay, and how many of its lines name the subject."""
     decoder = msgspec.json.Decoder(QuarantinedLine)
     kept: list[bytes] = []
     gone = 0
     with path.open("rb") as stream:
         for text in stream:
             line = decoder.decode(text)
-            named = subject.is_named_in(line.raw_bytes) or subject.is_named_in(text)
-            if named and (subject.kind == "tenant" or _is_of_tenant(subject, line.raw_bytes)):
+            if subject.is_named_in(line.raw_bytes) and _may_be_of_tenant(subject, line.raw_bytes):
                 gone += 1
             else:
-                kept.append(text)
+                kept.append(_without_file_name(line, text, subject))
     return kept, gone
 
 
-def _is_of_tenant(subject: Subject, line: bytes) -> bool:
+def _without_file_name(line: QuarantinedLine, text: bytes, subject: Subject) -> bytes:
+    """`text`, a line of somebody else, unless the file that it came from was named after the subject."""
+    if not subject.is_named_in(line.file.encode()):
+        return text
+    return msgspec.json.encode(msgspec.structs.replace(line, file=FORGOTTEN)) + b"\n"
+
+
+def _may_be_of_tenant(subject: Subject, line: bytes) -> bool:
     """Whether a line that names the recipient may be of the subject's tenant; a broken one always may."""
-    if subject.tenant is None:
+    if subject.tenant is None or subject.kind == "tenant":
         return True
     try:
         tenant = json.loads(line).get("tenant")
@@ -196,7 +204,7 @@ def _stage_quarantine(home: Home, subject: Subject, staged: Rewrite) -> int:
     total = 0
     for number, path in enumerate(_quarantine(home)):
         kept, gone = _split(path, subject)
-        if gone:
+        if gone or b"".join(kept) != path.read_bytes():
             total += gone
             target = folder / f"quarantine-{number:06d}.jsonl"
             target.write_bytes(b"".join(kept))

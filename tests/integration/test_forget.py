@@ -1,0 +1,237 @@
+"""Forgetting on a small lake, and killed at every step."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from letterpress.cli.application import build_app, run_app
+from letterpress.clock import ManualClock
+from letterpress.errors import AlreadyRunningError, BrokenError, UsageError
+from letterpress.events.codec import encode
+from letterpress.events.types import Outcome
+from letterpress.lake.ingest_lock import hold_ingest_lock
+from letterpress.lake.ledger import pending_ranges
+from letterpress.lake.rewrite import raw_files
+from letterpress.lake.subject import Subject
+from letterpress.lake.warehouse import connect_warehouse
+from letterpress.orchestration.forget import forget
+from letterpress.orchestration.ingest_landing import announce_ranges, ingest_landing
+from letterpress.orchestration.look_after_lake import verify
+from letterpress.settings import Settings
+
+START = datetime(2026, 1, 5, tzinfo=UTC)
+CLOCK = ManualClock(START + timedelta(days=2))
+LEAVING, STAYING = "gone-travel", "staying-books"
+PERSON = "h1:0123456789abcdef0123456789abcdef"
+
+
+def outcome(tenant: str, hour: int, recipient: str | None = None, name: str = "e") -> bytes:
+    return encode(
+        Outcome(
+            event_id=f"{name}-{hour}",
+            tenant=tenant,
+            recommender="image_enhancement",
+            occurred_at=START + timedelta(hours=hour),
+            slate_id="s1",
+            item_id="i1",
+            kind="clicked",
+            recipient_id=recipient,
+        )
+    )
+
+
+def land(settings: Settings, name: str, lines: list[bytes]) -> None:
+    settings.paths.landing.mkdir(parents=True, exist_ok=True)
+    (settings.paths.landing / f"{name}.jsonl").write_bytes(b"\n".join([*lines, b""]))
+
+
+def rows(settings: Settings) -> list[dict[str, Any]]:
+    return [row for path in raw_files(settings.paths) for row in pq.read_table(path).to_pylist()]
+
+
+@pytest.fixture
+def lake(settings: Settings) -> Settings:
+    """Two tenants in two hours, a person that both know, and a bad line of each."""
+    lines = [
+        line
+        for tenant in (LEAVING, STAYING)
+        for line in (
+            outcome(tenant, 1),
+            outcome(tenant, 3, PERSON),
+            b'{"type": "nonsense", "tenant": "%s"}' % tenant.encode(),
+        )
+    ]
+    land(settings, f"log-of-{LEAVING}", lines)
+    landed = ingest_landing(settings, CLOCK)
+    announce_ranges(settings, landed["ranges"], landed["batch"])
+    return settings
+
+
+def files_that_hold(root: Path, word: str) -> Iterator[str]:
+    for path in root.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            if path.suffix == ".parquet":
+                content += str(pq.read_table(path).to_pylist()).encode()
+            if word.encode() in content or word in path.name:
+                yield str(path.relative_to(root))
+
+
+def test_a_tenant_leaves_raw_quarantine_and_ledger_and_nobody_else_does(lake: Settings) -> None:
+    assert list(files_that_hold(lake.paths.root, LEAVING))
+    done = forget(lake, Subject(LEAVING), clock=CLOCK)
+    assert (done["raw_removed"], done["raw_unlinked"], done["quarantine_removed"]) == (2, 0, 1)
+    assert list(files_that_hold(lake.paths.root, LEAVING)) == []
+    assert {row["tenant"] for row in rows(lake)} == {STAYING}
+    assert (done["left"], done["still_open"]) == ([], [])
+    assert verify(lake)["differences"] == []
+
+
+def test_the_hours_that_lost_rows_are_announced_again(lake: Settings) -> None:
+    forget(lake, Subject(LEAVING), clock=CLOCK)
+    assert [each.key for each in pending_ranges(lake.paths)] == [
+        "2026-01-05T01--2026-01-05T02",
+        "2026-01-05T03--2026-01-05T04",
+    ]
+
+
+def test_a_recipient_is_unlinked_and_its_events_stay_as_counts(lake: Settings) -> None:
+    done = forget(lake, Subject(recipient=PERSON), clock=CLOCK)
+    assert (done["raw_removed"], done["raw_unlinked"], done["retrain"]) == (0, 2, [])
+    assert [row["recipient_id"] for row in rows(lake)] == [None] * 4
+    assert list(files_that_hold(lake.paths.root, PERSON)) == []
+    assert ingest_landing(lake, CLOCK)["ranges"] == []
+
+
+def test_a_recipient_belongs_to_a_tenant(lake: Settings) -> None:
+    assert forget(lake, Subject(LEAVING, PERSON), clock=CLOCK)["raw_unlinked"] == 1
+    assert {row["tenant"] for row in rows(lake) if row["recipient_id"]} == {STAYING}
+
+
+def test_the_same_events_imported_again_bring_no_recipient_back(lake: Settings) -> None:
+    forget(lake, Subject(recipient=PERSON), clock=CLOCK)
+    land(lake, "again", [outcome(LEAVING, 3, PERSON), outcome(STAYING, 3, PERSON)])
+    ingest_landing(lake, CLOCK)
+    assert [row["recipient_id"] for row in rows(lake)] == [None] * 4
+
+
+def test_what_waits_in_landing_is_forgotten_too(lake: Settings) -> None:
+    land(lake, "waiting", [outcome(LEAVING, 5, name="late")])
+    assert forget(lake, Subject(LEAVING), clock=CLOCK)["raw_removed"] == 3
+
+
+def test_the_certificate_says_what_happened_and_names_nobody(lake: Settings) -> None:
+    done = forget(lake, Subject(LEAVING), clock=CLOCK)
+    page = Path(done["certificate"])
+    record = json.loads(page.with_suffix(".json").read_bytes())
+    assert done["request"] in page.read_text()
+    assert LEAVING not in page.read_text() + page.with_suffix(".json").read_text()
+    assert all(len(each["sha256_before"]) == len(each["sha256_after"]) == 64 for each in record["files"])
+    assert {each["path"].split("/")[0] for each in record["files"]} == {"raw", "quarantine"}
+
+
+def test_again_finds_nothing_and_keeps_the_certificate(lake: Settings) -> None:
+    first = forget(lake, Subject(LEAVING), clock=CLOCK)
+    again = forget(lake, Subject(LEAVING), clock=CLOCK)
+    assert (again["request"], again["found"], again["raw_removed"]) == (first["request"], False, 0)
+    assert len(list((lake.paths.site / "forgetting").glob("*.json"))) == 1
+
+
+def test_a_subject_that_nobody_knows_is_certified_as_not_found(lake: Settings) -> None:
+    done = forget(lake, Subject("never-was-here"), clock=CLOCK)
+    assert (done["found"], done["files"]) == (False, [])
+    assert "Nothing was found" in Path(done["certificate"]).read_text()
+
+
+def test_a_dry_run_counts_and_changes_nothing(lake: Settings) -> None:
+    before = rows(lake)
+    done = forget(lake, Subject(LEAVING), clock=CLOCK, dry_run=True)
+    assert (done["raw_removed"], done["quarantine_removed"]) == (2, 1)
+    assert rows(lake) == before
+    assert verify(lake)["differences"] == []
+
+
+def test_logs_and_pages_lose_the_name_and_keep_their_length(lake: Settings) -> None:
+    log = lake.paths.log / "service.log"
+    log.parent.mkdir(parents=True)
+    log.write_text(f"asked by {LEAVING}, not by {LEAVING}ers\n")
+    done = forget(lake, Subject(LEAVING), clock=CLOCK)
+    assert done["texts"] == {"files": 1, "places": 1}
+    assert log.read_text() == f"asked by {'x' * len(LEAVING)}, not by {LEAVING}ers\n"
+
+
+def test_another_writer_is_refused_before_anything_changes(lake: Settings) -> None:
+    with (
+        hold_ingest_lock(lake.paths, 1.0),
+        pytest.raises(AlreadyRunningError),
+    ):
+        forget(lake, Subject(LEAVING), clock=CLOCK, wait_seconds=0.1, dry_run=True)
+    held = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+    with connect_warehouse(lake.paths, read_only=False, threads=1):
+        pass
+    holder = subprocess.Popen(
+        [sys.executable, "-c", held, str(lake.paths.warehouse)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline()
+        with pytest.raises(BrokenError, match="another process"):
+            forget(lake, Subject(LEAVING), clock=CLOCK)
+    finally:
+        holder.communicate()
+    assert len(rows(lake)) == 4
+
+
+def test_the_command_wants_somebody_to_forget(
+    lake: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LETTERPRESS_HOME", str(lake.home))
+    assert run_app(build_app(), ["forget"]) == 2
+    assert run_app(build_app(), ["forget", "--tenant", LEAVING, "--json"]) == 0
+    assert '"raw_removed": 2' in capsys.readouterr().out
+    assert "forgetting/" in (lake.paths.site / "index.html").read_text()
+    with pytest.raises(UsageError):
+        Subject("")
+
+
+KILLED_AT = (
+    "letterpress.lake.rewrite.sync_paths",
+    "letterpress.lake.rewrite.finish_moves",
+    "letterpress.lake.rewrite.drop_empty_files",
+    "letterpress.orchestration.forget._models",
+    "letterpress.orchestration.forget.overwrite_names",
+    "letterpress.orchestration.forget.finish",
+)
+KILLED_RUN = """
+import importlib, os, signal, sys
+from letterpress.lake.subject import Subject
+from letterpress.orchestration import forget
+from letterpress.settings import Settings
+home, place, tenant = sys.argv[1:]
+module, _, name = place.rpartition(".")
+setattr(importlib.import_module(module), name, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+forget.forget(Settings(home=home), Subject(tenant))
+"""
+
+
+@pytest.mark.parametrize("place", KILLED_AT)
+def test_killed_anywhere_the_next_run_completes_it_with_all_the_numbers(lake: Settings, place: str) -> None:
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_RUN, str(lake.home), place, LEAVING], check=False, capture_output=True
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    done = forget(lake, Subject(LEAVING), clock=CLOCK)
+    assert (done["raw_removed"], done["quarantine_removed"], done["left"]) == (2, 1, [])
+    assert list(files_that_hold(lake.paths.root, LEAVING)) == []
+    assert len(list((lake.paths.site / "forgetting").glob("*.json"))) == 1
+    assert verify(lake)["differences"] == []
