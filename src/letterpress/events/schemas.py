@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from letterpress.events.contract_page import render_contract
 from letterpress.events.types import EVENT_NAMES, EVENT_TYPES, SCHEMA_VERSION
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -54,3 +55,4 @@ def write_schemas(folder: Path) -> list[Path]:
 
 if __name__ == "__main__":
     write_schemas(Path(sys.argv[1]))
+    (Path(sys.argv[1]) / "README.md").write_text(render_contract(), encoding="utf-8")

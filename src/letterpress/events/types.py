@@ -16,11 +16,11 @@ SCHEMA_VERSION = 2
 """1: as it began. 2: `schema_hash` of a slate is called `feature_schema`; people, experiments and `extra`."""
 
 PERSONAL_MARK = "x-personal"
-_UNIT = "x-unit"
+UNIT_MARK = "x-unit"
 
 
 def _says(meaning: str, *, unit: str | None = None, personal: bool = False) -> Meta:
-    marks = {_UNIT: unit} if unit else {}
+    marks = {UNIT_MARK: unit} if unit else {}
     if personal:
         marks[PERSONAL_MARK] = "identifier"
     return Meta(description=meaning, extra_json_schema=marks or None)
@@ -82,6 +82,10 @@ class Item(Event, tag="item"):
         dict[str, float], _says("Numbers that describe it, e.g. `brightness` in 0..1.")
     ] = {}
     labels: Annotated[dict[str, str], _says("Texts that describe it, e.g. `enhancement`.")] = {}
+    person_id: Annotated[
+        Identifier | None,
+        _says("Whom it describes, for items of kind `user`. Kept as a keyed hash only.", personal=True),
+    ] = None
 
 
 class CampaignContext(Struct, kw_only=True, omit_defaults=True, gc=False, forbid_unknown_fields=True):
@@ -191,7 +195,7 @@ EVENT_NAMES: tuple[str, ...] = ("item", "campaign", "slate", "interaction", "out
 def personal_fields(event: str) -> tuple[str, ...]:
     """The fields of an event type that hold identifiers of people, as its model declares them.
 
-    >>> personal_fields("outcome"), personal_fields("item")
+    >>> personal_fields("outcome"), personal_fields("campaign")
     (('recipient_id',), ())
     """
     fields = {each.name: each.type for each in model_fields(EVENT_TYPES[EVENT_NAMES.index(event)])}
@@ -206,4 +210,8 @@ def model_fields(model: type[Struct]) -> tuple[inspect.Field, ...]:
 
 def marks_of(kind: inspect.Type) -> dict[str, Any]:
     """What a field's schema says beside its type: `description`, `x-unit`, `x-personal`."""
-    return (kind.extra_json_schema or {}) if isinstance(kind, inspect.Metadata) else {}
+    marks: dict[str, Any] = {}
+    while isinstance(kind, inspect.Metadata):
+        marks = {**(kind.extra_json_schema or {}), **marks}
+        kind = kind.type
+    return marks

@@ -135,6 +135,7 @@ def _item_body(events: Sequence[Any]) -> dict[str, pa.Array]:
         "source_id": _column(events, "source_id"),
         "attributes": _maps([event.attributes for event in events], ATTRIBUTES),
         "labels": _maps([event.labels for event in events], LABELS),
+        "person_id": _column(events, "person_id"),
     }
 
 

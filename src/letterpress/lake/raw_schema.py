@@ -57,6 +57,7 @@ RAW_SCHEMAS: dict[str, pa.Schema] = {
             ("source_id", pa.string()),
             ("attributes", ATTRIBUTES),
             ("labels", LABELS),
+            ("person_id", pa.string()),
         ]
     ),
     "campaign": pa.schema([*ENVELOPE, ("campaign", CAMPAIGN)]),

@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from letterpress.clock import Clock
 from letterpress.errors import UsageError
+from letterpress.events import metarank, parquet_rows
 from letterpress.events.ab_test import convert_ab_tests, find_ab_tables, find_columns, read_ab_table
-from letterpress.events.codec import BadLine, encode, encode_bad_line
+from letterpress.events.codec import REASONS, BadLine, encode, encode_bad_line
 from letterpress.events.native import find_logs
 from letterpress.events.open_bandit import check_columns, convert, find_bandit_logs
 from letterpress.events.open_bandit_wheel import WORD, fetch_open_bandit
-from letterpress.events.types import AnyEvent
+from letterpress.events.types import AnyEvent, Identifier, Name
 from letterpress.lake.landing import land_copy, land_lines
+from letterpress.lake.log_file import LogFile
 from letterpress.orchestration.ingest_landing import ingest_landing
 from letterpress.settings import Home, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """What the log does not say itself; None is the default of its format."""
+
+    recommender: str | None = None
+    tenant: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raises UsageError when no event could carry such names."""
+        for option, value, kind in (
+            ("recommender", self.recommender, Name),
+            ("tenant", self.tenant, Identifier),
+        ):
+            try:
+                msgspec.convert(value, kind | None)
+            except msgspec.ValidationError as error:
+                raise UsageError(f"--{option}: {error}; give another.") from None
 
 
 def import_logs(
@@ -24,6 +48,7 @@ def import_logs(
     log_format: str,
     paths: list[str],
     *,
+    options: ImportOptions | None = None,
     land_only: bool = False,
     clock: Clock | None = None,
 ) -> dict[str, Any]:
@@ -36,12 +61,10 @@ def import_logs(
         BrokenError: a download that failed.
     """
     if log_format not in _LANDERS:
-        raise UsageError(
-            f"expected a format out of {', '.join(_LANDERS)}; found {log_format!r}. Others come later."
-        )
+        raise UsageError(f"expected a format out of {', '.join(_LANDERS)}; found {log_format!r}.")
     if not paths:
         raise UsageError("expected at least one path to import, found none; name a file or folder.")
-    landed = _LANDERS[log_format](settings.paths, paths)
+    landed = _LANDERS[log_format](settings.paths, paths, options or ImportOptions())
     if land_only:
         return {"landed": [str(path) for path in landed]}
     result = ingest_landing(settings, clock)
@@ -51,11 +74,28 @@ def import_logs(
     return result
 
 
-def _land_native(home: Home, paths: list[str]) -> dict[Path, str]:
-    return {land_copy(home, log): str(log) for log in find_logs(Path(path) for path in paths)}
+def _land_native(home: Home, paths: list[str], options: ImportOptions) -> dict[Path, str]:
+    """Logs as they are; rows of Parquet as lines."""
+    logs: list[Path] = []
+    tables: list[Path] = []
+    for path in map(Path, paths):
+        inside = parquet_rows.find_tables(path) if path.is_dir() else []
+        if path.suffix == parquet_rows.SUFFIX and path.is_file():
+            tables.append(path)
+        elif not inside or any(each.is_file() and ".jsonl" in each.name for each in path.iterdir()):
+            logs.extend(find_logs([path]))
+        tables.extend(inside)
+    names = {"recommender": options.recommender, "tenant": options.tenant}
+    for table in tables:
+        parquet_rows.check_table(table)
+    landed = {land_copy(home, log): str(log) for log in logs}
+    for table in tables:
+        lines = parquet_rows.parquet_lines(table, **names)
+        landed[land_lines(home, f"parquet-{table.stem}", lines)] = str(table)
+    return landed
 
 
-def _land_open_bandit(home: Home, paths: list[str]) -> dict[Path, str]:
+def _land_open_bandit(home: Home, paths: list[str], _: ImportOptions) -> dict[Path, str]:
     folders = [fetch_open_bandit(home.root / "cache") if path == WORD else Path(path) for path in paths]
     logs = [log for folder in folders for log in find_bandit_logs(folder)]
     for log in logs:
@@ -63,7 +103,18 @@ def _land_open_bandit(home: Home, paths: list[str]) -> dict[Path, str]:
     return {land_lines(home, f"open-bandit-{log.name}", _lines(convert(log))): str(log.path) for log in logs}
 
 
-def _land_ab_tests(home: Home, paths: list[str]) -> dict[Path, str]:
+def _land_metarank(home: Home, paths: list[str], options: ImportOptions) -> dict[Path, str]:
+    names = {
+        "recommender": options.recommender or metarank.RECOMMENDER,
+        "tenant": options.tenant or metarank.TENANT,
+    }
+    return {
+        land_lines(home, f"metarank-{log.name.split('.')[0]}", _lines(_convert_lines(log, names))): str(log)
+        for log in find_logs(Path(path) for path in paths)
+    }
+
+
+def _land_ab_tests(home: Home, paths: list[str], _: ImportOptions) -> dict[Path, str]:
     tables = [table for path in paths for table in find_ab_tables(Path(path))]
     for table in tables:
         find_columns(read_ab_table(table).column_names, table)
@@ -73,14 +124,32 @@ def _land_ab_tests(home: Home, paths: list[str]) -> dict[Path, str]:
     }
 
 
-def _lines(events: Iterator[AnyEvent | BadLine]) -> Iterator[bytes]:
+def _convert_lines(log: Path, names: dict[str, str]) -> Iterator[AnyEvent | BadLine]:
+    """The events of a Metarank log, and what could not be read of it."""
+    file = LogFile(log)
+    yield from metarank.convert_metarank(_number(file), **names)
+    for number, beginning, length in file.too_long:
+        reason = f"{REASONS['too_large']}: it has {length}; only its beginning is kept"
+        yield BadLine(beginning.decode(errors="backslashreplace"), number, "too_large", None, reason)
+    if file.damage is not None:
+        rest = file.rest.decode(errors="backslashreplace")
+        yield BadLine(rest, file.last_number, file.damage, None, REASONS[file.damage])
+
+
+def _number(file: LogFile) -> Iterator[tuple[int, bytes]]:
+    for lines in file.lines():
+        yield from zip(lines.numbers, lines.texts, strict=True)
+
+
+def _lines(events: Iterable[AnyEvent | BadLine]) -> Iterator[bytes]:
     for each in events:
         yield encode_bad_line(each) if isinstance(each, BadLine) else encode(each)
 
 
-_LANDERS: dict[str, Callable[[Home, list[str]], dict[Path, str]]] = {
+_LANDERS: dict[str, Callable[[Home, list[str], ImportOptions], dict[Path, str]]] = {
     "ab-test": _land_ab_tests,
     "letterpress": _land_native,
+    "metarank": _land_metarank,
     "open-bandit": _land_open_bandit,
 }
 """Formats that are read today."""

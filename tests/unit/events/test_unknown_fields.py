@@ -83,7 +83,7 @@ def test_whatever_is_unknown_is_in_extra_and_the_rest_is_as_without_it(unknown: 
 
 def test_personal_fields_are_those_that_the_models_declare() -> None:
     assert {name: personal_fields(name) for name in EVENT_NAMES} == {
-        "item": (),
+        "item": ("person_id",),
         "campaign": (),
         "slate": ("builder_id", "session_id"),
         "interaction": ("builder_id", "session_id"),

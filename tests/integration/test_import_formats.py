@@ -1,0 +1,129 @@
+"""Foreign formats and Parquet through the whole import: every row is accounted for, twice adds nothing."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from letterpress.errors import UsageError
+from letterpress.lake.quarantine import read_quarantine
+from letterpress.orchestration.import_logs import ImportOptions, import_logs
+from letterpress.settings import Home, Settings
+
+COUNTS = ("read", "raw", "duplicate", "quarantined")
+
+
+@pytest.fixture
+def platform(home: Home) -> Settings:
+    return Settings(home=home.root)
+
+
+def counts(result: dict[str, Any]) -> tuple[int, ...]:
+    assert result["read"] == result["raw"] + result["duplicate"] + result["quarantined"]
+    for file in result["files"]:
+        assert set(COUNTS) | {"path"} <= set(file)
+    return tuple(result[name] for name in COUNTS)
+
+
+def rows_of(settings: Settings, event: str) -> list[dict[str, Any]]:
+    paths = sorted(settings.paths.raw.glob(f"recommender=*/hour=*/{event}.parquet"))
+    return [row for path in paths for row in pq.ParquetFile(path).read().to_pylist()]
+
+
+@pytest.mark.reference_data
+@pytest.mark.parametrize(
+    ("name", "lines"), [("doc_events.jsonl", 27), ("obd_random_all.events.jsonl.gz", 10_118)]
+)
+def test_every_line_of_metaranks_logs_is_an_event(
+    platform: Settings, reference_data: Path, name: str, lines: int
+) -> None:
+    path = str(reference_data / "metarank" / name)
+    assert counts(import_logs(platform, "metarank", [path])) == (lines, lines, 0, 0)
+    assert import_logs(platform, "metarank", [path])["raw"] == 0
+
+
+METARANK = (
+    b'{"event":"item","id":"m","item":"boots","timestamp":1655896899000,'
+    b'"fields":[{"name":"price","value":69}]}'
+)
+
+
+def test_what_metaranks_log_holds_beside_events_goes_to_quarantine(
+    platform: Settings, tmp_path: Path
+) -> None:
+    lines = [
+        METARANK,
+        b"not json",
+        METARANK.replace(b"item", b"visit", 1),
+        b"\xff\xfe",
+        b"x" * (5 << 20),
+        METARANK,
+    ]
+    (tmp_path / "log.jsonl").write_bytes(b"\n".join(lines))
+    options = ImportOptions(recommender="boots", tenant="fern")
+    result = import_logs(platform, "metarank", [str(tmp_path / "log.jsonl")], options=options)
+    assert counts(result) == (6, 1, 1, 4)
+    assert [(row["tenant"], row["item_id"]) for row in rows_of(platform, "item")] == [("fern", "boots")]
+    assert (platform.paths.raw / "recommender=boots").is_dir()
+    assert sorted(line.code for line in read_quarantine(platform.paths)) == [
+        "bad_row",
+        "not_json",
+        "not_utf8",
+        "too_large",
+    ]
+
+
+def test_a_truncated_metarank_log_keeps_what_was_readable(platform: Settings, tmp_path: Path) -> None:
+    lines = [METARANK.replace(b'"boots"', b'"boots-%d"' % number) for number in range(2000)]
+    whole = gzip.compress(b"\n".join(lines) + b"\n")
+    (tmp_path / "log.jsonl.gz").write_bytes(whole[: len(whole) // 2])
+    result = import_logs(platform, "metarank", [str(tmp_path / "log.jsonl.gz")])
+    assert 0 < result["raw"] < 2000
+    assert [line.code for line in read_quarantine(platform.paths)] == ["truncated_file"]
+    assert counts(result)
+
+
+def test_raw_files_of_one_lake_are_read_into_another_without_a_difference(
+    platform: Settings, golden: Path, tmp_path: Path
+) -> None:
+    import_logs(platform, "letterpress", [str(golden / "native_log.jsonl"), str(golden / "v1_log.jsonl")])
+    other = Settings(home=tmp_path / "other")
+    result = import_logs(other, "letterpress", [str(platform.paths.raw)])
+    assert counts(result) == (371, 371, 0, 0)
+    for event in ("item", "campaign", "slate", "interaction", "outcome"):
+        assert rows_of(other, event) == rows_of(platform, event)
+    assert import_logs(other, "letterpress", [str(platform.paths.raw)])["raw"] == 0
+
+
+def test_unknown_fields_and_older_versions_reach_raw(
+    platform: Settings, golden: Path, tmp_path: Path
+) -> None:
+    line = json.loads((golden / "v1_log.jsonl").read_bytes().splitlines()[2])
+    (tmp_path / "log.jsonl").write_text(json.dumps({**line, "theme": {"b": 1, "a": "x"}}))
+    assert counts(import_logs(platform, "letterpress", [str(tmp_path / "log.jsonl")])) == (1, 1, 0, 0)
+    (row,) = rows_of(platform, "slate")
+    assert (row["version"], row["schema_hash"], row["extra"]) == (2, "0a1b2c3d", '{"theme":{"a":"x","b":1}}')
+
+
+@pytest.mark.parametrize("options", [{"recommender": "Not A Name"}, {"recommender": "../x"}, {"tenant": ""}])
+def test_names_that_no_event_could_carry_are_wrong_usage(options: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match=r"--(recommender|tenant)"):
+        ImportOptions(**options)
+
+
+@pytest.mark.parametrize("log_format", ["letterpress", "metarank", "open-bandit"])
+def test_a_path_without_a_log_is_wrong_usage_and_an_empty_log_is_empty(
+    platform: Settings, tmp_path: Path, log_format: str
+) -> None:
+    (tmp_path / "folder.jsonl").mkdir()
+    for path in (tmp_path / "missing.jsonl", tmp_path / "folder.jsonl"):
+        with pytest.raises(UsageError):
+            import_logs(platform, log_format, [str(path)])
+    if log_format != "open-bandit":
+        (tmp_path / "empty.jsonl").touch()
+        assert counts(import_logs(platform, log_format, [str(tmp_path / "empty.jsonl")])) == (0, 0, 0, 0)
