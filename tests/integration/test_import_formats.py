@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from letterpress.errors import UsageError
+from letterpress.events.codec import encode
+from letterpress.events.examples import example_events
 from letterpress.lake.quarantine import read_quarantine
 from letterpress.orchestration.import_logs import ImportOptions, import_logs
 from letterpress.settings import Home, Settings
@@ -127,3 +129,19 @@ def test_a_path_without_a_log_is_wrong_usage_and_an_empty_log_is_empty(
     if log_format != "open-bandit":
         (tmp_path / "empty.jsonl").touch()
         assert counts(import_logs(platform, log_format, [str(tmp_path / "empty.jsonl")])) == (0, 0, 0, 0)
+
+
+def test_no_text_of_an_event_becomes_a_path(platform: Settings, tmp_path: Path) -> None:
+    document = json.loads(encode(example_events()["outcome"]))
+    hostile = ("../../../out", "/out", "a\\..\\b", "'; drop table x; --", "%2e%2e/", "hour=1970-01-01T00")
+    lines = []
+    for text in hostile:
+        lines += [{**document, "event_id": text, "tenant": text, "slate_id": text, "item_id": text}]
+        lines += [{**document, "event_id": text, "recommender": text}]
+    (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    result = import_logs(platform, "letterpress", [str(tmp_path / "log.jsonl")])
+    assert counts(result) == (12, 6, 0, 6)
+    assert {line.code for line in read_quarantine(platform.paths)} == {"not_allowed"}
+    folders = {path.parent.parent.name for path in platform.paths.raw.rglob("outcome.parquet")}
+    assert folders == {"recommender=image_enhancement", "recommender=_"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "log.jsonl"]
