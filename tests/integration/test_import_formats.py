@@ -49,6 +49,20 @@ def test_every_line_of_metaranks_logs_is_an_event(
     assert import_logs(platform, "metarank", [path])["raw"] == 0
 
 
+@pytest.mark.reference_data
+def test_every_arm_of_the_archive_of_headline_tests_is_an_item(
+    platform: Settings, reference_data: Path
+) -> None:
+    path = str(reference_data / "upworthy" / "upworthy_dev.csv.gz")
+    result = import_logs(platform, "ab-test", [path])
+    assert counts(result)[2:] == (0, 0)
+    assert len(rows_of(platform, "item")) == 11_417
+    slates = [dict(row["campaign"]["labels"]) for row in rows_of(platform, "slate")]
+    assert len(slates) == 2_471
+    assert sum(labels["trusted"] == "true" for labels in slates) == 1_896
+    assert import_logs(platform, "ab-test", [path])["raw"] == 0
+
+
 METARANK = (
     b'{"event":"item","id":"m","item":"boots","timestamp":1655896899000,'
     b'"fields":[{"name":"price","value":69}]}'
@@ -113,7 +127,7 @@ def test_unknown_fields_and_older_versions_reach_raw(
 
 
 @pytest.mark.parametrize("options", [{"recommender": "Not A Name"}, {"recommender": "../x"}, {"tenant": ""}])
-def test_names_that_no_event_could_carry_are_wrong_usage(options: dict[str, str]) -> None:
+def test_names_that_no_event_could_carry_are_wrong_usage(options: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=r"--(recommender|tenant)"):
         ImportOptions(**options)
 

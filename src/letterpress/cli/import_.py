@@ -25,6 +25,12 @@ def command(
     tenant: Annotated[
         str | None, typer.Option(help="Where the log names none: the tenant its events belong to.")
     ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=NAME", help="ab-test: what the table calls a column, e.g. test=split_id."
+        ),
+    ] = None,
     land_only: Annotated[
         bool, typer.Option("--land-only", help="Leave it in landing for the next ingest.")
     ] = False,
@@ -34,7 +40,8 @@ def command(
     from letterpress.orchestration.import_logs import ImportOptions, import_logs
 
     settings = read_settings()
-    options = ImportOptions(recommender, tenant)
+    columns = {name: value for name, _, value in (each.partition("=") for each in column or ())}
+    options = ImportOptions(recommender, tenant, columns)
     result = import_logs(settings, log_format, paths, options=options, land_only=land_only)
     text = (
         f"landed {len(result['landed'])} files" if land_only else summarise(result, settings.paths.quarantine)

@@ -3,24 +3,33 @@
 A test becomes a slate of all its arms, shown by a policy that favours none, and an arm becomes an item with
 its text as a label. What the table says of a test's worth is kept as labels of the campaign: `trusted` as the
 table has it, and `duplicate_arms` where two arms do not differ in anything that was tested. A table tells no
-time but a week at most, so the events of a test occur when that week begins.
+time but a week at most, so the events of a test occur when that week begins. Which arm was the original is
+not said, so the experiment of the slate names none.
 """
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
-
 from letterpress.errors import UsageError
 from letterpress.events.codec import BadLine
-from letterpress.events.types import AnyEvent, CampaignContext, Item, Outcome, OutcomeKind, ShownItem, Slate
+from letterpress.events.csv_rows import number_rows, open_text, read_header
+from letterpress.events.parquet_rows import ROWS_AT_ONCE, open_table
+from letterpress.events.types import (
+    AnyEvent,
+    CampaignContext,
+    Experiment,
+    Item,
+    Outcome,
+    OutcomeKind,
+    ShownItem,
+    Slate,
+)
 
 RECOMMENDER = "subject_line"
 TENANT = "ab_test"
@@ -30,6 +39,7 @@ SUFFIXES = (".csv", ".csv.gz", ".parquet")
 NO_WEEK = datetime(2000, 1, 3, tzinfo=UTC)
 """When a test is said to have been where the table names no week."""
 MAX_ARMS = 1000
+MOST_SENT = 10**12
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "test": ("clickability_test_id", "test_id", "experiment_id", "test"),
@@ -68,16 +78,27 @@ def find_ab_tables(path: Path) -> list[Path]:
     return tables
 
 
-def convert_ab_tests(path: Path) -> Iterator[AnyEvent | BadLine]:
+def convert_ab_tests(
+    path: Path,
+    *,
+    recommender: str = RECOMMENDER,
+    tenant: str = TENANT,
+    columns: Mapping[str, str] | None = None,
+) -> Iterator[AnyEvent | BadLine]:
     """Items, slate and outcomes of each test; an arm that cannot be one is a bad line.
+
+    `columns` are the table's names of columns of `COLUMNS` that are not found by themselves.
 
     Raises:
         UsageError: the file cannot be read, or a column is missing.
     """
-    table = read_ab_table(path)
-    found = find_columns(table.column_names, path)
+    found = find_columns(read_names(path), path, columns)
+    names = {"recommender": recommender, "tenant": tenant}
     tests: dict[str, tuple[list[_Arm], dict[str, Any]]] = {}
-    for number, row in enumerate(table.to_pylist(), start=1):
+    for number, row in _read_rows(path):
+        if isinstance(row, BadLine):
+            yield row
+            continue
         arm = _read_arm(row, found, number)
         if isinstance(arm, BadLine):
             yield arm
@@ -88,36 +109,58 @@ def convert_ab_tests(path: Path) -> Iterator[AnyEvent | BadLine]:
         else:
             yield _bad(row, number, found["test"], f"expected at most {MAX_ARMS} arms of a test")
     for test, (arms, row) in tests.items():
-        yield from _events_of(test, arms, _context(test, arms, row, found), _week_of(row, found))
+        yield from _events_of(test, arms, _context(test, arms, row, found), _week_of(row, found), names)
 
 
-def read_ab_table(path: Path) -> pa.Table:
-    """The table in `path`.
+def read_names(path: Path) -> list[str]:
+    """The names of the columns of the table in `path`.
 
     Raises:
         UsageError: it is neither Parquet nor CSV.
     """
-    try:
-        if path.name.endswith(".parquet"):
-            return pyarrow.parquet.read_table(path)
-        lines = pyarrow.csv.ParseOptions(newlines_in_values=True)
-        return pyarrow.csv.read_csv(path, parse_options=lines)
-    except (pa.ArrowInvalid, OSError) as error:
-        reason = str(error).partition("\n")[0].partition(":")[0]
-        raise UsageError(f"expected a table in {path}, found: {reason}. Name another file.") from error
+    if path.name.endswith(".parquet"):
+        with open_table(path) as table:
+            return list(table.schema_arrow.names)
+    with open_text(path) as stream:
+        return read_header(csv.reader(stream), path)
 
 
-def find_columns(names: list[str], path: Path) -> dict[str, str]:
-    """The table's name of each column of `COLUMNS` that it has.
+def _read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | BadLine]]:
+    """Rows by column, with their numbers from 1 on."""
+    if path.name.endswith(".parquet"):
+        with open_table(path) as table:
+            batches = table.iter_batches(batch_size=ROWS_AT_ONCE)
+            yield from enumerate((row for batch in batches for row in batch.to_pylist()), start=1)
+        return
+    with open_text(path) as stream:
+        reader = csv.reader(stream)
+        header = read_header(reader, path)
+        for number, row in number_rows(reader):
+            if isinstance(row, list) and len(row) != len(header):
+                reason = f"expected {len(header)} fields, found {len(row)}"
+                yield number, BadLine(",".join(row), number, "bad_row", None, reason)
+            else:
+                yield number, row if isinstance(row, BadLine) else dict(zip(header, row, strict=True))
+
+
+def find_columns(names: list[str], path: Path, given: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The table's name of each column of `COLUMNS` that it has; `given` ones go before what is known.
 
     Raises:
-        UsageError: a required one is missing.
+        UsageError: a required one is missing, or a given one is.
     """
+    given = given or {}
+    for column, name in given.items():
+        if column not in COLUMNS or name not in names:
+            raise UsageError(
+                f"expected --column out of {', '.join(COLUMNS)}, as in test=NAME, with a NAME out of "
+                f"{', '.join(names)}; found {column}={name}."
+            )
     found = {
         column: next(each for each in known if each in names)
         for column, known in COLUMNS.items()
         if set(known) & set(names)
-    }
+    } | dict(given)
     missing = [column for column in REQUIRED if column not in found]
     if missing:
         wanted = "; ".join(f"{column}: {' or '.join(COLUMNS[column])}" for column in missing)
@@ -133,10 +176,12 @@ def _read_arm(row: Mapping[str, Any], found: Mapping[str, str], number: int) -> 
     for column in ("test", "text"):
         if not str(row[found[column]] or "").strip():
             return _bad(row, number, found[column], "expected a text")
-    counts = {column: row[found[column]] for column in ("impressions", "clicks")}
-    for column, value in counts.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            return _bad(row, number, found[column], "expected a whole number of 0 or more")
+    counts: dict[str, int] = {}
+    for column in ("impressions", "clicks"):
+        count = _as_count(row[found[column]])
+        if count is None:
+            return _bad(row, number, found[column], f"expected a whole number from 0 to {MOST_SENT:,}")
+        counts[column] = count
     if counts["clicks"] > counts["impressions"]:
         return _bad(row, number, found["clicks"], "expected no more clicks than impressions")
     text = " ".join(str(row[found["text"]]).split())
@@ -145,11 +190,20 @@ def _read_arm(row: Mapping[str, Any], found: Mapping[str, str], number: int) -> 
     return _Arm(text, picture, tested, counts["impressions"], counts["clicks"])
 
 
+def _as_count(value: object) -> int | None:
+    """A whole number, as such, as a float or as text."""
+    text = str(value).strip()
+    whole = text.removesuffix(".0") if isinstance(value, float) else text
+    if not whole.isascii() or not whole.isdigit() or len(whole) > 15:
+        return None
+    return int(whole) if int(whole) <= MOST_SENT else None
+
+
 def _context(
     test: str, arms: list[_Arm], row: Mapping[str, Any], found: Mapping[str, str]
 ) -> CampaignContext:
     labels = {}
-    if "trusted" in found and row[found["trusted"]] is not None:
+    if "trusted" in found and row[found["trusted"]] not in (None, ""):
         labels["trusted"] = str(row[found["trusted"]]).lower()
     if len({arm.tested for arm in arms}) < len(arms):
         labels["duplicate_arms"] = "true"
@@ -168,13 +222,10 @@ def _week_of(row: Mapping[str, Any], found: Mapping[str, str]) -> datetime:
         return NO_WEEK
 
 
-def _events_of(test: str, arms: list[_Arm], context: CampaignContext, at: datetime) -> Iterator[AnyEvent]:
-    envelope: dict[str, Any] = {
-        "tenant": TENANT,
-        "recommender": RECOMMENDER,
-        "occurred_at": at,
-        "received_at": at,
-    }
+def _events_of(
+    test: str, arms: list[_Arm], context: CampaignContext, at: datetime, names: Mapping[str, str]
+) -> Iterator[AnyEvent]:
+    envelope: dict[str, Any] = {**names, "occurred_at": at, "received_at": at}
     item_ids = [f"{test}-{number}" for number in range(1, len(arms) + 1)]
     for item_id, arm in zip(item_ids, arms, strict=True):
         labels = {"text": arm.text} | ({"picture": arm.picture} if arm.picture else {})
@@ -192,6 +243,7 @@ def _events_of(test: str, arms: list[_Arm], context: CampaignContext, at: dateti
         slot=SLOT,
         policy=POLICY,
         items=shown,
+        experiment=Experiment(experiment_id=test),
         **envelope,
     )
     for item_id, arm in zip(item_ids, arms, strict=True):
@@ -207,5 +259,6 @@ def _events_of(test: str, arms: list[_Arm], context: CampaignContext, at: dateti
                     item_id=item_id,
                     kind=kind,
                     count=count,
+                    experiment_id=test,
                     **envelope,
                 )

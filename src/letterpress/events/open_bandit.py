@@ -9,17 +9,15 @@ The log tells no delay, so every event is received when it occurred.
 from __future__ import annotations
 
 import csv
-import gzip
 import re
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TextIO
 
 from letterpress.errors import UsageError
-from letterpress.events.codec import REASONS, BadLine
+from letterpress.events.codec import BadLine
+from letterpress.events.csv_rows import number_rows, open_text, read_header
 from letterpress.events.types import AnyEvent, CampaignContext, Item, Outcome, OutcomeKind, ShownItem, Slate
 
 RECOMMENDER = "open_bandit"
@@ -83,7 +81,7 @@ def convert(log: BanditLog) -> Iterator[AnyEvent | BadLine]:
         UsageError: a column is missing, or the file with the items.
     """
     check_columns(log)
-    with _open_text(log.path) as stream:
+    with open_text(log.path) as stream:
         reader = csv.reader(stream)
         header = _read_header(reader, log.path, LOG_COLUMNS)
         yield from _convert_rows(log, header, reader)
@@ -91,27 +89,16 @@ def convert(log: BanditLog) -> Iterator[AnyEvent | BadLine]:
 
 def check_columns(log: BanditLog) -> None:
     """Raises UsageError when a column that `convert` needs is missing, or the file with the items."""
-    with _open_text(log.path) as stream:
+    with open_text(log.path) as stream:
         _read_header(csv.reader(stream), log.path, LOG_COLUMNS)
     if not log.items_path.is_file():
         raise UsageError(f"expected {ITEM_FILE} beside {log.path}, found none; put it there.")
-    with _open_text(log.items_path) as stream:
+    with open_text(log.items_path) as stream:
         _read_header(csv.reader(stream), log.items_path, ITEM_COLUMNS)
 
 
-def _open_text(path: Path) -> TextIO:
-    if path.name.endswith(".gz"):
-        return gzip.open(path, "rt", encoding="utf-8", errors="backslashreplace", newline="")
-    return path.open(encoding="utf-8-sig", errors="backslashreplace", newline="")
-
-
 def _read_header(reader: Iterator[list[str]], path: Path, needed: tuple[str, ...]) -> list[str]:
-    try:
-        header = next(reader, [])
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise UsageError(
-            f"expected a gzip file, found {path} damaged in its first bytes; get it again."
-        ) from None
+    header = read_header(reader, path)
     missing = [name for name in needed if name not in header]
     if missing:
         raise UsageError(
@@ -127,7 +114,7 @@ def _convert_rows(
     places = {name: header.index(name) for name in header}
     features = [name for name in header if _USER_FEATURE.match(name)]
     has_items = False
-    for number, row in _number_rows(reader):
+    for number, row in number_rows(reader):
         if isinstance(row, BadLine):
             yield row
             continue
@@ -141,28 +128,6 @@ def _convert_rows(
             yield from _read_items(log, shown[0].occurred_at)
             has_items = True
         yield from shown
-
-
-def _number_rows(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str] | BadLine]]:
-    """Rows with their numbers from 1 on; a damaged file ends with a bad line."""
-    number = 0
-    while True:
-        number += 1
-        try:
-            row = next(reader, None)
-        except csv.Error as error:
-            yield number, BadLine("", number, "bad_row", None, str(error))
-            continue
-        except EOFError:
-            yield number, BadLine("", number, "truncated_file", None, REASONS["truncated_file"])
-            return
-        except (zlib.error, gzip.BadGzipFile):
-            yield number, BadLine("", number, "corrupt_file", None, REASONS["corrupt_file"])
-            return
-        if row is None:
-            return
-        if row:
-            yield number, row
 
 
 class _FieldError(ValueError):
@@ -245,11 +210,11 @@ def _item_id(log: BanditLog, text: str) -> str:
 
 
 def _read_items(log: BanditLog, at: datetime) -> Iterator[Item | BadLine]:
-    with _open_text(log.items_path) as stream:
+    with open_text(log.items_path) as stream:
         reader = csv.reader(stream)
         header = _read_header(reader, log.items_path, ITEM_COLUMNS)
         number_place, feature_place = (header.index(name) for name in ITEM_COLUMNS)
-        for number, row in _number_rows(reader):
+        for number, row in number_rows(reader):
             if isinstance(row, BadLine):
                 yield row
                 continue

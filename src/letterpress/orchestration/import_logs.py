@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,7 @@ import msgspec
 
 from letterpress.clock import Clock
 from letterpress.errors import UsageError
-from letterpress.events import metarank, parquet_rows
-from letterpress.events.ab_test import convert_ab_tests, find_ab_tables, find_columns, read_ab_table
+from letterpress.events import ab_test, metarank, parquet_rows
 from letterpress.events.codec import REASONS, BadLine, encode, encode_bad_line
 from letterpress.events.native import find_logs
 from letterpress.events.open_bandit import check_columns, convert, find_bandit_logs
@@ -30,6 +29,8 @@ class ImportOptions:
 
     recommender: str | None = None
     tenant: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Of a table of A/B tests: the table's names of columns that are not found by themselves."""
 
     def __post_init__(self) -> None:
         """Raises UsageError when no event could carry such names."""
@@ -114,14 +115,20 @@ def _land_metarank(home: Home, paths: list[str], options: ImportOptions) -> dict
     }
 
 
-def _land_ab_tests(home: Home, paths: list[str], _: ImportOptions) -> dict[Path, str]:
-    tables = [table for path in paths for table in find_ab_tables(Path(path))]
+def _land_ab_tests(home: Home, paths: list[str], options: ImportOptions) -> dict[Path, str]:
+    tables = [table for path in paths for table in ab_test.find_ab_tables(Path(path))]
     for table in tables:
-        find_columns(read_ab_table(table).column_names, table)
-    return {
-        land_lines(home, f"ab-test-{table.name.split('.')[0]}", _lines(convert_ab_tests(table))): str(table)
-        for table in tables
-    }
+        ab_test.find_columns(ab_test.read_names(table), table, options.columns)
+    landed = {}
+    for table in tables:
+        events = ab_test.convert_ab_tests(
+            table,
+            recommender=options.recommender or ab_test.RECOMMENDER,
+            tenant=options.tenant or ab_test.TENANT,
+            columns=options.columns,
+        )
+        landed[land_lines(home, f"ab-test-{table.name.split('.')[0]}", _lines(events))] = str(table)
+    return landed
 
 
 def _convert_lines(log: Path, names: dict[str, str]) -> Iterator[AnyEvent | BadLine]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -57,9 +58,16 @@ def test_arms_that_do_not_differ_are_labelled(tmp_path: Path) -> None:
         ("t1,,10,1,201446,True", "headline"),
         ("t1,One,-5,1,201446,True", "impressions"),
         ("t1,One,10,11,201446,True", "clicks"),
+        ("t1,One,many,1,201446,True", "impressions"),
+        ("t1,One,10,1.5,201446,True", "clicks"),
+        ("t1,One,10,NaN,201446,True", "clicks"),
+        ("t1,One,10,1,201446,True,more", None),
+        ("t1,One", None),
     ],
 )
-def test_a_row_that_is_no_arm_is_a_bad_line_with_its_field(row: str, field: str, tmp_path: Path) -> None:
+def test_a_row_that_is_no_arm_is_a_bad_line_with_its_field(
+    row: str, field: str | None, tmp_path: Path
+) -> None:
     events = list(convert_ab_tests(write(tmp_path, row + "\nt2,Two,10,1,201446,True\n")))
     (bad,) = (each for each in events if isinstance(each, BadLine))
     assert (bad.code, bad.field, bad.line) == ("bad_row", field, 1)
@@ -83,3 +91,38 @@ def test_missing_columns_are_named_with_the_names_that_would_do(tmp_path: Path) 
 def test_a_path_without_a_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="found none"):
         find_ab_tables(tmp_path)
+
+
+def test_the_slate_is_an_experiment_that_its_counts_name(tmp_path: Path) -> None:
+    events = list(convert_ab_tests(write(tmp_path, "t1,One,10,1,201446,True\nt1,Two,10,2,201446,True\n")))
+    (slate,) = (each for each in events if isinstance(each, Slate))
+    assert slate.experiment is not None
+    assert (slate.experiment.experiment_id, slate.experiment.original_arm) == ("t1", None)
+    assert {each.experiment_id for each in events if isinstance(each, Outcome)} == {"t1"}
+
+
+def test_columns_and_names_can_be_given(tmp_path: Path) -> None:
+    path = write(tmp_path, "t1,One,10,1\nt1,Two,10,2\n", header="split,headline,impressions,clicks\n")
+    events = convert_ab_tests(path, recommender="pets", tenant="fern", columns={"test": "split"})
+    (slate,) = (each for each in events if isinstance(each, Slate))
+    assert (slate.slate_id, slate.recommender, slate.tenant) == ("t1", "pets", "fern")
+    for wrong in ({"colour": "split"}, {"test": "nothing"}):
+        with pytest.raises(UsageError, match="--column"):
+            list(convert_ab_tests(path, columns=wrong))
+
+
+def test_a_table_that_breaks_off_keeps_what_was_readable(tmp_path: Path) -> None:
+    rows = "".join(f"t{number},{number * 7919 % 4001},10,1,201446,True\n" for number in range(3000))
+    whole = gzip.compress((HEADER + rows).encode())
+    path = tmp_path / "tests.csv.gz"
+    path.write_bytes(whole[: len(whole) // 2])
+    events = list(convert_ab_tests(path))
+    assert [each.code for each in events if isinstance(each, BadLine)] == ["truncated_file"]
+    assert 100 < sum(isinstance(each, Slate) for each in events) < 3000
+
+
+def test_bytes_that_are_not_utf8_are_kept_as_escapes(tmp_path: Path) -> None:
+    path = tmp_path / "tests.csv"
+    path.write_bytes(HEADER.encode() + b"t1,caf\xe9,10,1,201446,True\n")
+    (item,) = (each for each in convert_ab_tests(path) if isinstance(each, Item))
+    assert item.labels["text"] == "caf\\xe9"
