@@ -1,7 +1,7 @@
 """Parquet tables as lines of the native log: our own raw files, or one flat row an event.
 
-A row of a flat table has a column a field, with those of nested parts dotted (`campaign.campaign_id`) or as
-structs. Nulls are absent fields. What a row says is judged by the codec like any other line.
+A row of a flat table has a column a field, with those of nested parts dotted (`campaign.campaign_id`), as
+structs, or as texts of JSON. Nulls are absent fields. What a row says is judged by the codec like any line.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ ROWS_AT_ONCE = 4096
 _RENAMED = {"schema_hash": "feature_schema"}
 """Raw columns that kept the name which their field had in version 1."""
 _MAPS = ("attributes", "labels")
+_PARTS = (*_MAPS, "campaign", "experiment", "items", "extra")
+"""Fields that are no single value: a column of texts has them as JSON."""
 
 
 def find_tables(path: Path) -> list[Path]:
@@ -104,7 +106,7 @@ def _line(given: dict[str, Any], row: dict[str, Any]) -> bytes:
 def _put(document: dict[str, Any], column: str, value: Any) -> None:
     """Set a field; a dotted column is a field of the part before its dot."""
     first, dot, rest = column.partition(".")
-    if dot and first in {"campaign", "experiment", *_MAPS}:
+    if dot and first in _PARTS:
         part = document.setdefault(first, {})
         if isinstance(part, dict):
             _put(part, rest, value)
@@ -114,7 +116,7 @@ def _put(document: dict[str, Any], column: str, value: Any) -> None:
 
 def _as_json(column: str, value: Any) -> Any:
     """As the native log has it: maps are objects, times have an offset, `extra` is JSON again."""
-    if column == "extra" and isinstance(value, str):
+    if column in _PARTS and isinstance(value, str):
         return _as_document(value)
     if column in _MAPS and isinstance(value, list):
         return dict(value)

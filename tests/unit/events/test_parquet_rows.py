@@ -47,6 +47,28 @@ def test_a_flat_table_has_a_column_a_field(tmp_path: Path) -> None:
     assert event.extra == {"zoom": 7, "items[0].badge": "new"}
 
 
+def test_nested_parts_may_be_texts_of_json(tmp_path: Path) -> None:
+    row = {
+        "type": "slate",
+        "event_id": "e1",
+        "tenant": "fern",
+        "recommender": "pets",
+        "occurred_at": "2026-01-05T03:04:05Z",
+        "slate_id": "s1",
+        "campaign": '{"campaign_id":"c1","labels":{"theme":"autumn"}}',
+        "slot": "hero",
+        "policy": "uniform",
+        "items": '[{"item_id":"i1","position":1}]',
+    }
+    rows = [row, {**row, "items": "no JSON"}]
+    good, bad = parquet_lines(write(tmp_path / "log.parquet", rows))
+    event = decode_line(good)
+    assert isinstance(event, Slate)
+    assert (event.campaign.labels, len(event.items)) == ({"theme": "autumn"}, 1)
+    with pytest.raises(MalformedEventError, match="items"):
+        decode_line(bad)
+
+
 def test_rows_of_several_types_say_what_they_are(tmp_path: Path) -> None:
     shared = {"event_id": "e1", "tenant": "fern", "recommender": "pets", "occurred_at": AT, "item_id": "i1"}
     rows: list[dict[str, Any]] = [

@@ -8,8 +8,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from letterpress.events.codec import encode
+from letterpress.events.examples import example_events
 from letterpress.events.schemas import event_schemas, render_schema
-from letterpress.events.types import EVENT_NAMES
+from letterpress.events.types import EVENT_NAMES, personal_fields
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "docs" / "events"
 
@@ -29,3 +31,23 @@ def test_the_golden_log_fits_the_published_schemas(golden: Path) -> None:
     for line in lines[::5]:
         event = msgspec.json.decode(line)
         validators[event["type"]].validate(event)
+
+
+def test_what_is_written_fits_the_schemas_and_unknown_fields_are_allowed() -> None:
+    jsonschema = pytest.importorskip("jsonschema", reason="an independent check, where it is installed")
+    schemas = event_schemas()
+    for name, event in example_events().items():
+        event.extra = {"theme": {"colours": [1, None]}}
+        document = json.loads(encode(event))
+        validator = jsonschema.Draft202012Validator(schemas[name])
+        validator.validate(document)
+        validator.validate({**document, "never_heard_of": [{}]})
+        with pytest.raises(jsonschema.ValidationError):
+            validator.validate({**document, "tenant": 7})
+
+
+def test_the_schema_says_which_fields_are_personal() -> None:
+    for name, schema in event_schemas().items():
+        (model,) = (part for part in schema["$defs"].values() if "event_id" in part["properties"])
+        marked = [field for field, each in model["properties"].items() if "x-personal" in each]
+        assert tuple(sorted(marked)) == personal_fields(name)
