@@ -56,7 +56,7 @@ Drawn from the typed models by `make docs`; a test fails when it is out of date.
 
 Send events to `POST /v1/events`, a JSON array or one object a line, or write them to a file `*.jsonl`,
 `.jsonl.gz` or `.jsonl.zst` (UTF-8, one JSON object a line), or a table `*.parquet` (a column a field), and
-`letterpress import --format letterpress` it.
+`letterpress import --format letterpress` it. [Logs of other systems](importing.md) are read too.
 
 1. The editor asks for a slate: the service logs it. Nobody has to send `slate` who does not rank by himself.
 2. What the builder does with an item is an `interaction`, at once.

@@ -11,7 +11,7 @@ import pyarrow.parquet
 import pytest
 
 from letterpress.errors import UsageError
-from letterpress.events.ab_test import NO_WEEK, convert_ab_tests, find_ab_tables
+from letterpress.events.ab_test import COLUMNS, NO_WEEK, convert_ab_tests, find_ab_tables
 from letterpress.events.codec import BadLine, encode
 from letterpress.events.types import Item, Outcome, Slate
 
@@ -126,3 +126,12 @@ def test_bytes_that_are_not_utf8_are_kept_as_escapes(tmp_path: Path) -> None:
     path.write_bytes(HEADER.encode() + b"t1,caf\xe9,10,1,201446,True\n")
     (item,) = (each for each in convert_ab_tests(path) if isinstance(each, Item))
     assert item.labels["text"] == "caf\\xe9"
+
+
+def test_the_page_about_importing_names_every_column_and_how_it_is_found() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "events" / "importing.md").read_text()
+    for column, names in COLUMNS.items():
+        (row,) = (
+            line for line in page.splitlines() if line.startswith(f"| `{column}`") and "found" not in line
+        )
+        assert ", ".join(f"`{name}`" for name in names) in row
