@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,17 @@ def test_raw_files_of_one_lake_are_read_into_another_without_a_difference(
     for event in ("item", "campaign", "slate", "interaction", "outcome"):
         assert rows_of(other, event) == rows_of(platform, event)
     assert import_logs(other, "letterpress", [str(platform.paths.raw)])["raw"] == 0
+
+
+def test_a_folder_is_read_without_what_lies_in_folders_of_it(
+    platform: Settings, golden: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "simulated"
+    (folder / "truth").mkdir(parents=True)
+    shutil.copy(golden / "native_log.jsonl", folder)
+    (folder / "truth" / "items.parquet").write_bytes(b"never read")
+    result = import_logs(platform, "letterpress", [str(folder)])
+    assert [Path(file["path"]).name for file in result["files"]] == ["native_log.jsonl"]
 
 
 def test_unknown_fields_and_older_versions_reach_raw(

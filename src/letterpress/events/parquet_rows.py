@@ -29,10 +29,10 @@ _PARTS = (*_MAPS, "campaign", "experiment", "items", "extra")
 """Fields that are no single value: a column of texts has them as JSON."""
 
 
-def find_tables(path: Path) -> list[Path]:
-    """The Parquet files below the folder `path`, sorted; without hidden folders."""
-    found = sorted(path.rglob(f"*{SUFFIX}"))
-    return [each for each in found if not any(part.startswith(".") for part in each.relative_to(path).parts)]
+def find_tables(folder: Path) -> list[Path]:
+    """The Parquet files directly inside `folder`, and those of its partitions as they lie in raw, sorted."""
+    inside = [*folder.glob(f"*{SUFFIX}"), *folder.glob(f"recommender=*/hour=*/*{SUFFIX}")]
+    return sorted(path for path in inside if path.is_file())
 
 
 def parquet_lines(

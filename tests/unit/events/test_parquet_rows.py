@@ -110,7 +110,8 @@ def test_a_table_that_fits_no_event_is_wrong_usage(tmp_path: Path) -> None:
         check_table(tmp_path / "bad.parquet")
 
 
-def test_tables_are_found_at_any_depth_but_not_in_hidden_folders(tmp_path: Path) -> None:
-    for name in ("recommender=pets/hour=2026-01-05T03/item.parquet", ".staging/x.parquet", "a.parquet"):
+def test_tables_are_found_in_a_folder_and_its_partitions_and_nowhere_else(tmp_path: Path) -> None:
+    partition = "recommender=pets/hour=2026-01-05T03"
+    for name in (f"{partition}/item.parquet", "truth/items.parquet", ".staging/x.parquet", "a.parquet"):
         write(tmp_path / name, [{"a": 1}])
     assert [path.name for path in find_tables(tmp_path)] == ["a.parquet", "item.parquet"]
