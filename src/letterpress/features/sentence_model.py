@@ -61,10 +61,15 @@ def sentence_vector(text: str) -> Floats:
     which know the words, tell arms of a test apart better than the last one, which was trained to forget
     them (ADR 0020).
     """
-    layers = layer_means(text)
+    vector = vector_of_layers(layer_means(text))
+    vector.flags.writeable = False
+    return vector
+
+
+def vector_of_layers(layers: Floats) -> Floats:
+    """The mean of the unit vectors of `layers` `(n_layers, DIMENSIONS)`."""
     norms = np.sqrt((layers * layers).sum(axis=1, keepdims=True))
     vector: Floats = np.mean(layers / norms, axis=0, dtype=np.float32)
-    vector.flags.writeable = False
     return vector
 
 
