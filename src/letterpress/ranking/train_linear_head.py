@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from letterpress.errors import NotEnoughDataError
 from letterpress.ranking.linear_head import LinearHead, Weights
@@ -79,6 +80,11 @@ def fit_linear_head(arms: Arms, *, seed: int) -> FittedHead:
     Raises:
         NotEnoughDataError: fewer than ten tests have two arms that were delivered, or none was clicked.
     """
+    with threadpool_limits(1, user_api="blas"):  # the bits must not depend on how many threads share a sum
+        return _fit_head(arms, seed)
+
+
+def _fit_head(arms: Arms, seed: int) -> FittedHead:
     arms = arms.take((arms.trials > 0) & np.isfinite(arms.features[:, _counted(arms)]).all(axis=1))
     _require_comparable(arms)
     counted, sentence = _counted(arms), _sentence(arms)
