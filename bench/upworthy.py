@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow.csv
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
@@ -25,7 +26,6 @@ from letterpress.evaluation.ab_test import (
     significant_pairs,
 )
 from letterpress.evaluation.paired_bootstrap import Interval, bootstrap_mean, bootstrap_ratio
-from letterpress.events.ab_test import read_ab_table
 from letterpress.features.sentence_model import find_weights, layer_means, vector_of_layers
 from letterpress.features.text_counts import TEXT_COUNTS, count_text
 from letterpress.ranking.linear_head import LinearScorer, posterior_log_rate
@@ -126,7 +126,8 @@ def read_archive(path: Path) -> Archive:
     pooled: dict[str, dict[str, Ints]] = {}
     packages: dict[str, list[tuple[object, ...]]] = {}
     trusted: dict[str, bool] = {}
-    for row in read_ab_table(path).to_pylist():
+    lines = pyarrow.csv.ParseOptions(newlines_in_values=True)
+    for row in pyarrow.csv.read_csv(path, parse_options=lines).to_pylist():
         test = row["clickability_test_id"]
         counts = pooled.setdefault(test, {}).setdefault(row["headline"], np.zeros(2, np.int64))
         counts += (row["clicks"], row["impressions"])
