@@ -6,13 +6,15 @@
 **Announces** the hours that changed as partitions of `raw_events`, neighbours joined:
 `2026-01-05T03--2026-01-05T04`. A late hour is a partition of its own, so only that hour is rebuilt.
 
-**Rerun** whenever you like: events are known by their `event_id`, and a file that is already in raw adds
-nothing. Clearing this run announces only what changed since the last announcement; to rebuild an hour
-that did not change, trigger `build_features` with its key.
+**Deletes** what it has read from landing.
+
+**Rerun** whenever you like: events are known by their `event_id`, also across files, hours and days.
+Clearing this run announces only what changed since the last announcement; to rebuild an hour that did not
+change, trigger `build_features` with its key.
 
 **When it fails**
-- `land`: the ledger does not add up, or the disk is full. Nothing was lost: files stay in landing until
-  they are accounted for. Make room and clear the task.
+- `land`: the ledger does not add up when raw and quarantine are counted again, or the disk is full. Files
+  stay in landing until they are accounted for. Do what the message says and clear the task.
 - `check_raw_log`: the message names the expectation and the numbers; the data docs show all of them.
   Nothing was built from that range, which stays pending; other ranges went on. Mend the sender, or
   quarantine what it sent, and clear the task.
@@ -35,9 +37,12 @@ with DAG("ingest_events", schedule="@hourly", doc_md=__doc__, **DAG_OPTIONS):
     def land() -> dict[str, Any]:
         """Landing to raw; fails when the ledger does not add up."""
         from letterpress.orchestration.ingest_landing import ingest_landing
+        from letterpress.orchestration.lake_upkeep import check_ledger
 
         with task_settings() as settings:
-            return ingest_landing(settings)
+            landed = ingest_landing(settings)
+            check_ledger(settings)
+        return landed
 
     @task
     def changed_ranges(landed: Any) -> list[str]:

@@ -166,6 +166,9 @@ class Settings(BaseSettings):
     )
     threads: int = Field(default=2, ge=1, description="threads for DuckDB and XGBoost")
     seed: int = Field(default=7, ge=0)
+    lateness_hours: float = Field(
+        default=72.0, ge=0, description="how late events may come before a tenant's log is taken for complete"
+    )
     service: ServiceSettings = ServiceSettings()
     airflow: AirflowSettings = AirflowSettings()
     site: SiteSettings = SiteSettings()

@@ -20,16 +20,39 @@ def command(
     retain: Annotated[
         bool, typer.Option("--retain", help="Let go of what is older than LETTERPRESS_RETENTION__* allow.")
     ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Count raw and quarantine again; 3 when the ledger differs.")
+    ] = False,
+    reindex: Annotated[
+        bool,
+        typer.Option(
+            "--reindex", help="Learn from raw again which events are known; read known files again."
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Look after the lake: exactly one of the options says how."""
+    from letterpress.orchestration.lake_upkeep import check_ledger, reindex_lake
     from letterpress.orchestration.look_after_lake import apply_retention
     from letterpress.orchestration.look_after_lake import verify as verify_lake
     from letterpress.settings import read_settings
 
-    if verify + retain != 1:
-        raise UsageError(f"expected one of --verify and --retain, found {verify + retain} of them; name one.")
+    chosen = verify + retain + check + reindex
+    if chosen != 1:
+        raise UsageError(
+            f"expected one of --verify, --retain, --check and --reindex, found {chosen} of them; name one."
+        )
     settings = read_settings()
+    if check:
+        found = check_ledger(settings)
+        rows, bad = found["raw_found"], found["quarantined_found"]
+        text = f"{rows} rows in raw and {bad} in quarantine, as the ledger says"
+        print_result(found, as_json=as_json, text=text)
+        return
+    if reindex:
+        made = reindex_lake(settings)
+        print_result(made, as_json=as_json, text=f"{made['events']} events are known, in {made['runs']} runs")
+        return
     if retain:
         done = apply_retention(settings)
         print_result(done, as_json=as_json, text=_say_retained(done))

@@ -22,6 +22,7 @@ def _describe(status: dict[str, Any]) -> str:
         served = found["served"]
         lines.append(f"{name}: {'serves ' + served['model'] if served else 'serves nothing yet'}")
         lines += [_describe_version(version) for version in found["versions"]]
+    lines += [f"{tenant}: complete up to {mark}" for tenant, mark in status["watermarks"].items()]
     return "\n".join(lines)
 
 

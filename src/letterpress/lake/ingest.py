@@ -1,7 +1,8 @@
 """Landing to raw: every line ends in raw, as a duplicate, or in quarantine, and the ledger says which.
 
-A batch of files is staged, then committed in the ledger together with the renames that it still owes, then
-renamed. Killed before the commit, nothing has changed; killed after it, the next run does the renames.
+A batch of files is staged, then committed in the ledger together with the renames and deletions that it
+still owes, then these are done. Killed before the commit, nothing has changed; killed after it, the next
+run does what is owed.
 """
 
 from __future__ import annotations
@@ -12,22 +13,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from letterpress.clock import Clock
 from letterpress.errors import StorageError
-from letterpress.events.codec import REASONS, MalformedEventError, read_line
-from letterpress.events.types import EVENT_NAMES, EVENT_TYPES
+from letterpress.events.codec import REASONS, MalformedEventError
+from letterpress.lake.decode_workers import Decoders, start_decoders
+from letterpress.lake.decoding import DecodedBlock, DecodedRows
 from letterpress.lake.durability import sync_paths
+from letterpress.lake.identity_store import identity_folder, open_identity
 from letterpress.lake.ingest_lock import hold_ingest_lock
-from letterpress.lake.landing import archive_path, list_landing
-from letterpress.lake.ledger import FileEntry, FileReport, commit_batch, finish_moves
+from letterpress.lake.landing import checksum, list_landing
+from letterpress.lake.ledger import (
+    FileEntry,
+    FileReport,
+    commit_batch,
+    finish_moves,
+    lines_of_known_file,
+)
 from letterpress.lake.log_file import Lines, LogFile
 from letterpress.lake.quarantine import QuarantineWriter, quarantine_path
-from letterpress.lake.raw_columns import events_to_table
 from letterpress.lake.raw_schema import ensure_anchors
 from letterpress.lake.raw_store import Chunk, RawStage
 from letterpress.log import log_step
@@ -36,8 +43,8 @@ from letterpress.settings import Home
 BATCH_BYTES = 256 * 1024 * 1024
 BATCH_FILES = 1000
 CHUNK_BYTES = 64 * 1024 * 1024
-
-_EVENT_NAME = dict(zip(EVENT_TYPES, EVENT_NAMES, strict=True))
+PARALLEL_BYTES = 4 * 1024 * 1024
+"""Below that in landing, compressed or not, one process does it all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +71,33 @@ def ingest(home: Home, clock: Clock, *, threads: int, wait_seconds: float = 30.0
         with hold_ingest_lock(home, wait_seconds):
             finish_moves(home)
             ensure_anchors(home.raw)
-            for paths in _batches(list_landing(home)):
-                with log_step("ingest", files=len(paths)) as counts:
-                    batch = _Batch(home, clock.now(), threads)
-                    batch.run(paths)
-                    report.files.extend(entry.report for entry in batch.entries)
-                    report.hours.extend(sorted(batch.stage.hours))
-                    counts.update(
-                        {name: batch.total(name) for name in ("read", "raw", "duplicate", "quarantined")},
-                        partitions=len(batch.stage.moves()),
-                    )
+            batches = list(_batches(list_landing(home)))
+            with start_decoders(_count_workers(batches, threads)) as decoders:
+                for paths in batches:
+                    _ingest_batch(home, clock.now(), threads, decoders, paths, report)
     except OSError as error:
         raise _as_storage_error(error, home) from error
     return IngestReport(report.files, sorted(set(report.hours)))
+
+
+def _count_workers(batches: list[list[Path]], threads: int) -> int:
+    """None for little work: a process needs half a second to start."""
+    n_bytes = sum(path.stat().st_size for paths in batches for path in paths)
+    return threads if threads > 1 and n_bytes >= PARALLEL_BYTES else 0
+
+
+def _ingest_batch(
+    home: Home, at: datetime, threads: int, decoders: Decoders, paths: list[Path], report: IngestReport
+) -> None:
+    with log_step("ingest", files=len(paths)) as counts:
+        batch = _Batch(home, at, threads, decoders)
+        batch.run(paths)
+        report.files.extend(entry.report for entry in batch.entries)
+        report.hours.extend(sorted(batch.stage.hours))
+        counts.update(
+            {name: batch.total(name) for name in ("read", "raw", "duplicate", "quarantined")},
+            partitions=len(batch.stage.moves()),
+        )
 
 
 def _as_storage_error(error: OSError, home: Home) -> StorageError:
@@ -106,18 +127,49 @@ def _batches(paths: list[Path]) -> Iterator[list[Path]]:
         yield group
 
 
+@dataclass
+class _File:
+    """One file of a batch, and what became of its lines so far."""
+
+    log: LogFile
+    quarantine: QuarantineWriter
+    n_events: int = 0
+    n_new: int = 0
+
+    def finish(self) -> None:
+        """Put aside what only the end of the file tells."""
+        for number, beginning, length in self.log.too_long:
+            reason = f"{REASONS['too_large']}: it has {length}; only its beginning is kept"
+            self.quarantine.add(beginning, number, MalformedEventError("too_large", None, reason))
+        if self.log.damage is not None:
+            self.quarantine.add_damage(self.log.damage, self.log.rest, self.log.last_number)
+
+    def entry(self) -> FileEntry:
+        n_bad = len(self.quarantine.lines)
+        duplicate = self.n_events - self.n_new
+        report = FileReport(self.quarantine.file, self.n_events + n_bad, self.n_new, duplicate, n_bad)
+        return FileEntry(report, self.log.sha256, self.log.size, dict(self.quarantine.codes))
+
+    def copy_entry(self, name: str) -> FileEntry:
+        """The entry of another file of the same batch with the very same bytes."""
+        n_lines = self.entry().report.read
+        return FileEntry(FileReport(name, n_lines, 0, n_lines, 0), self.log.sha256, self.log.size, {})
+
+
 class _Batch:
     """Files that are committed together."""
 
-    def __init__(self, home: Home, at: datetime, threads: int) -> None:
+    def __init__(self, home: Home, at: datetime, threads: int, decoders: Decoders) -> None:
         self.home = home
         self.at = at
         self.stage = RawStage(home.raw, threads)
         self.entries: list[FileEntry] = []
-        self._events: dict[type, list[Any]] = defaultdict(list)
-        self._ends: dict[type, list[tuple[int, int]]] = defaultdict(list)
+        self._decoders = decoders
+        self._identity = open_identity(home)
+        self._copies: list[tuple[str, _File]] = []
+        self._latest: dict[str, datetime] = {}
+        self._held: dict[str, list[DecodedRows]] = defaultdict(list)
         self._held_bytes = 0
-        self._duplicates: np.ndarray[Any, np.dtype[np.int64]] = np.zeros(0, np.int64)
 
     def total(self, name: str) -> int:
         return sum(int(getattr(entry.report, name)) for entry in self.entries)
@@ -126,91 +178,95 @@ class _Batch:
         """Stage, commit, move. What fails before the commit leaves nothing behind."""
         try:
             moves = self._stage_files(paths)
+            identity = self._identity.stage()
+            sync_paths(identity_folder(self.home) / file.name for file in identity.added)
+            if identity.added:
+                sync_paths([identity_folder(self.home)])
         except OSError:
             self.stage.discard()
             raise
-        commit_batch(self.home, self.entries, self.stage.hours, moves, self.at)
+        commit_batch(
+            self.home, self.entries, self.stage.hours, moves, self.at, identity=identity, latest=self._latest
+        )
         finish_moves(self.home)
 
     def _stage_files(self, paths: list[Path]) -> list[tuple[Path, Path]]:
         """Stage everything that the files hold; returns the moves that will make it visible."""
-        self._duplicates = np.zeros(len(paths), np.int64)
-        read = [self._read(index, path) for index, path in enumerate(paths)]
+        files = self._open_unknown(paths)
+        for index, block in self._decoders.decode(_read_blocks(files), self.at):
+            self._take(files[index], block)
         self._flush()
         moves = self.stage.moves()
-        for index, (file, n_events, quarantine) in enumerate(read):
-            self.entries.append(self._entry(file, n_events, int(self._duplicates[index]), quarantine))
-            if quarantine.lines:
-                moves.append(
-                    (self._stage_quarantine(quarantine, file), quarantine_path(self.home, file.sha256))
-                )
-            moves.append((file.path, archive_path(self.home, file.path, file.sha256)))
+        for file in files:
+            file.finish()
+            self.entries.append(file.entry())
+            if file.quarantine.lines:
+                staged = self._stage_quarantine(file.quarantine, file.log)
+                moves.append((staged, quarantine_path(self.home, file.log.sha256)))
+        self.entries += [first.copy_entry(name) for name, first in self._copies]
+        self.entries.sort(key=lambda entry: entry.report.path)
         sync_paths(source for source, _ in moves)
         return moves
 
-    def _read(self, index: int, path: Path) -> tuple[LogFile, int, QuarantineWriter]:
-        file = LogFile(path)
-        quarantine = QuarantineWriter(str(path.relative_to(self.home.landing)), self.at)
-        n_events = 0
-        for lines in file.lines():
-            n_events += self._decode(lines, quarantine)
-            if self._held_bytes > CHUNK_BYTES:
-                self._end_file(index)
-                self._flush()
-        self._end_file(index)
-        for number, beginning, length in file.too_long:
-            reason = f"{REASONS['too_large']}: it has {length}; only its beginning is kept"
-            quarantine.add(beginning, number, MalformedEventError("too_large", None, reason))
-        if file.damage is not None:
-            quarantine.add_damage(file.damage, file.rest, file.last_number)
-        return file, n_events, quarantine
-
-    def _decode(self, lines: Lines, quarantine: QuarantineWriter) -> int:
-        """The hot loop. Returns how many lines were events."""
-        buckets = self._events
-        n_bytes = n_bad = 0
-        for text, number in zip(lines.texts, lines.numbers, strict=True):
-            n_bytes += len(text)
-            event = read_line(text)
-            if isinstance(event, MalformedEventError):
-                n_bad += 1
-                quarantine.add(text, number, event)
+    def _open_unknown(self, paths: list[Path]) -> list[_File]:
+        """The files to read. One whose very bytes were read before is entered as duplicates, unread."""
+        files: dict[str, _File] = {}
+        for path in paths:
+            name = str(path.relative_to(self.home.landing))
+            sha256 = checksum(path)
+            n_lines = lines_of_known_file(self.home, sha256)
+            if n_lines is not None:
+                report = FileReport(name, n_lines, 0, n_lines, 0)
+                self.entries.append(FileEntry(report, sha256, path.stat().st_size, {}))
+            elif sha256 in files:
+                self._copies.append((name, files[sha256]))
             else:
-                buckets[type(event)].append(event)
-        self._held_bytes += n_bytes
-        return len(lines.texts) - n_bad
+                files[sha256] = _File(LogFile(path), QuarantineWriter(name, self.at))
+        return list(files.values())
 
-    def _end_file(self, index: int) -> None:
-        for kind, events in self._events.items():
-            self._ends[kind].append((index, len(events)))
+    def _take(self, file: _File, block: DecodedBlock) -> None:
+        """Keep the events of a block that raw does not have, and put its bad lines aside."""
+        file.n_events += block.n_lines - len(block.bad)
+        for bad in block.bad:
+            file.quarantine.add(bad.text, bad.number, bad.problem())
+        for each in block.rows:
+            self._note_latest(each.rows)
+            fresh = self._identity.admit(each.keys)
+            n_fresh = int(np.count_nonzero(fresh))
+            file.n_new += n_fresh
+            if n_fresh == 0:
+                continue
+            kept = each if n_fresh == len(fresh) else each.filter(fresh)
+            self._held[each.event].append(kept)
+            self._held_bytes += kept.rows.nbytes
+        if self._held_bytes > CHUNK_BYTES:
+            self._flush()
+
+    def _note_latest(self, rows: pa.Table) -> None:
+        latest = rows.group_by("tenant").aggregate([("occurred_at", "max")])
+        moments = latest["occurred_at_max"].to_pylist()
+        for tenant, last in zip(latest["tenant"].to_pylist(), moments, strict=True):
+            moment = min(last, self.at)
+            self._latest[tenant] = max(moment, self._latest.get(tenant, moment))
 
     def _flush(self) -> None:
         """Stage the events that are held."""
-        for kind, events in self._events.items():
-            if not events:
-                continue
-            owners, ends = zip(*self._ends[kind], strict=True)
-            files = np.repeat(np.array(owners, np.int64), np.diff(ends, prepend=0))
-            name = _EVENT_NAME[kind]
-            chunk = Chunk(
-                event=name,
-                rows=events_to_table(name, events, self.at),
-                recommenders=pa.array([event.recommender for event in events], pa.string()),
-                files=files,
-            )
-            duplicates = self.stage.add(chunk)
-            self._duplicates[: len(duplicates)] += duplicates
-        self._events.clear()
-        self._ends.clear()
+        for event, held in self._held.items():
+            rows = pa.concat_tables([each.rows for each in held])
+            recommenders = pa.concat_arrays([each.recommenders for each in held])
+            self.stage.add(Chunk(event, rows, recommenders))
+        self._held.clear()
         self._held_bytes = 0
-
-    def _entry(self, file: LogFile, n_events: int, duplicate: int, quarantine: QuarantineWriter) -> FileEntry:
-        n_bad = len(quarantine.lines)
-        report = FileReport(quarantine.file, n_events + n_bad, n_events - duplicate, duplicate, n_bad)
-        return FileEntry(report, file.sha256, file.size, dict(quarantine.codes))
 
     def _stage_quarantine(self, quarantine: QuarantineWriter, file: LogFile) -> Path:
         staged = self.home.raw / ".staging" / f"quarantine-{file.sha256[:16]}.jsonl"
         with staged.open("wb") as stream:
             stream.writelines(line + b"\n" for line in quarantine.lines)
         return staged
+
+
+def _read_blocks(files: list[_File]) -> Iterator[tuple[int, Lines]]:
+    """The blocks of all files, with the place of their file."""
+    for index, file in enumerate(files):
+        for lines in file.log.lines():
+            yield index, lines

@@ -1,4 +1,4 @@
-"""Files that arrived: which are ready, how one gets there, and where it goes when it is done."""
+"""Files that arrived: which are ready, how one gets there, and when one may go."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from pathlib import Path
 from letterpress.events.native import SUFFIXES
 from letterpress.settings import Home
 
-ARCHIVE = "archive"
 TRUTH = "truth"
 """What a simulation lays beside its log, in landing too when it writes there; nobody here reads it."""
 
@@ -26,32 +25,26 @@ def is_landing_name(name: str) -> bool:
 
 
 def list_landing(home: Home) -> list[Path]:
-    """Files that wait for ingest, sorted by their path below landing; neither the archive nor any truth."""
+    """Files that wait for ingest, sorted by their path below landing; no truth."""
     if not home.landing.is_dir():
         return []
     found = [path for path in home.landing.rglob("*") if is_landing_name(path.name) and path.is_file()]
-    archive = home.landing / ARCHIVE
-    return sorted(
-        path
-        for path in found
-        if archive not in path.parents and TRUTH not in path.relative_to(home.landing).parts[:-1]
-    )
+    return sorted(path for path in found if TRUTH not in path.relative_to(home.landing).parts[:-1])
 
 
-def archive_path(home: Home, path: Path, sha256: str) -> Path:
-    """Where a landing file is kept once its content is in raw or quarantine."""
-    return home.landing / ARCHIVE / f"{sha256[:16]}-{path.name}"
+def checksum(path: Path) -> str:
+    """SHA-256 of a landing file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def is_another_file(home: Home, source: Path, archived: Path) -> bool:
-    """Whether the landing file `source` is not the one that was read to be kept as `archived`.
+def delete_landed(path: Path, sha256: str) -> None:
+    """Delete a landing file whose content is in raw or quarantine; not one that has changed since.
 
-    It then took the same name after the other one had been read, and still waits for ingest.
+    It then grew while it was read, or is another file of the same name, and waits for the next ingest.
     """
-    if archived.parent != home.landing / ARCHIVE:
-        return False
-    with source.open("rb") as stream:
-        return not archived.name.startswith(hashlib.file_digest(stream, "sha256").hexdigest()[:16])
+    if path.is_file() and checksum(path) == sha256:
+        path.unlink()
 
 
 def land_copy(home: Home, source: Path) -> Path:

@@ -7,15 +7,17 @@ from the list of moves.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 from letterpress.errors import StorageError
 from letterpress.lake.durability import sync_paths
-from letterpress.lake.landing import is_another_file
+from letterpress.lake.identity import NO_CHANGE, IdentityChange, RunFile
+from letterpress.lake.landing import delete_landed
 from letterpress.lake.partitions import HourRange, coalesce_hours, format_hour, parse_hour
 from letterpress.lake.stored_files import SCHEMA as STORED_FILES
 from letterpress.lake.stored_files import describe_moves, record_files
@@ -38,6 +40,14 @@ create table if not exists hours (
     primary key (recommender, hour)
 );
 create table if not exists moves (source text not null, target text not null);
+create table if not exists deletions (path text not null, sha256 text not null);
+create table if not exists identity_runs (name text primary key, n_keys integer not null);
+create table if not exists unknown_files (sha256 text primary key);
+create table if not exists adjustments (
+    place text not null, rows integer not null, why text not null
+);
+create table if not exists tenants (tenant text primary key, latest_at text not null);
+create index if not exists files_by_checksum on files (sha256);
 """
 
 
@@ -93,17 +103,25 @@ def open_ledger(home: Home) -> Iterator[sqlite3.Connection]:
 
 def commit_batch(
     home: Home,
-    entries: Iterable[FileEntry],
+    entries: Sequence[FileEntry],
     hours: Iterable[tuple[str, str]],
     moves: Iterable[tuple[Path, Path]],
     at: datetime,
+    *,
+    identity: IdentityChange = NO_CHANGE,
+    latest: Mapping[str, datetime] = MappingProxyType({}),
 ) -> None:
-    """Record files, changed hours (recommender, hour) and the moves to do, all or nothing."""
+    """Record files, changed hours (recommender, hour) and the moves to do, all or nothing.
+
+    The landing files of `entries` are deleted with the moves. `identity` are the runs of keys that change,
+    `latest` the last event time of every tenant.
+    """
     moves = list(moves)
     written = describe_moves(home, moves)
     with open_ledger(home) as ledger:
         (batch,) = ledger.execute("select coalesce(max(batch), 0) + 1 from files").fetchone()
         for entry in entries:
+            _replace_quarantined(ledger, entry)
             _insert_file(ledger, batch, entry, at)
         record_files(ledger, written, batch)
         ledger.executemany(
@@ -116,6 +134,38 @@ def commit_batch(
             "insert into moves values (?, ?)",
             [(str(source.relative_to(root)), str(target.relative_to(root))) for source, target in moves],
         )
+        read = [(entry.report.path, entry.sha256) for entry in entries]
+        ledger.executemany("insert into deletions values (?, ?)", read)
+        ledger.executemany("delete from unknown_files where sha256 = ?", [(sha256,) for _, sha256 in read])
+        _change_identity(ledger, identity)
+        ledger.executemany(
+            "insert into tenants values (?, ?) "
+            "on conflict do update set latest_at = max(latest_at, excluded.latest_at)",
+            [(tenant, _instant(moment)) for tenant, moment in sorted(latest.items())],
+        )
+
+
+def _instant(moment: datetime) -> str:
+    """Sorts as text as it does as time."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _replace_quarantined(ledger: sqlite3.Connection, entry: FileEntry) -> None:
+    """Bad lines of a file that is read again take the place of those that it left the first time."""
+    if entry.report.quarantined:
+        ledger.execute(
+            "insert into adjustments select 'quarantine', -quarantined, 'its file was read again' "
+            "from files where sha256 = ? and quarantined > 0 order by file_id desc limit 1",
+            (entry.sha256,),
+        )
+
+
+def _change_identity(ledger: sqlite3.Connection, change: IdentityChange) -> None:
+    ledger.executemany("delete from identity_runs where name = ?", [(name,) for name in change.dropped])
+    ledger.executemany(
+        "insert or replace into identity_runs values (?, ?)",
+        [(file.name, file.n_keys) for file in change.added],
+    )
 
 
 def _insert_file(ledger: sqlite3.Connection, batch: int, entry: FileEntry, at: datetime) -> None:
@@ -142,24 +192,27 @@ def _insert_file(ledger: sqlite3.Connection, batch: int, entry: FileEntry, at: d
 
 
 def finish_moves(home: Home) -> int:
-    """Do the moves that a committed batch still owes; returns how many. Safe to repeat."""
+    """Do the moves and deletions that a committed batch still owes; returns how many. Safe to repeat."""
     with open_ledger(home) as ledger:
         moves = ledger.execute("select source, target from moves order by rowid").fetchall()
         folders = {(home.root / target).parent for _, target in moves}
         for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
         for source, target in moves:
-            _move(home, home.root / source, home.root / target)
+            _move(home.root / source, home.root / target)
         sync_paths(folders | {folder.parent for folder in folders})
+        deletions = ledger.execute("select path, sha256 from deletions order by rowid").fetchall()
+        for path, sha256 in deletions:
+            delete_landed(home.landing / path, sha256)
         ledger.execute("delete from moves")
-    return len(moves)
+        ledger.execute("delete from deletions")
+    return len(moves) + len(deletions)
 
 
-def _move(home: Home, source: Path, target: Path) -> None:
-    """Rename unless that was done before a crash, or the name was given to a newer file since."""
+def _move(source: Path, target: Path) -> None:
+    """Rename unless that was done before a crash."""
     if source.exists():
-        if not is_another_file(home, source, target):
-            source.replace(target)
+        source.replace(target)
     elif not target.exists():
         raise StorageError(
             f"expected {source.name} to become {target}, found neither; somebody removed it. "
@@ -209,3 +262,56 @@ def quarantine_reasons(home: Home) -> dict[str, int]:
             "select code, sum(lines) from reasons group by code order by 2 desc, 1"
         ).fetchall()
     return {code: int(lines) for code, lines in rows}
+
+
+def lines_of_known_file(home: Home, sha256: str) -> int | None:
+    """How many lines a file with this checksum had when it was ingested; None when none was."""
+    with open_ledger(home) as ledger:
+        row = ledger.execute(
+            "select read from files where sha256 = ? "
+            "and sha256 not in (select sha256 from unknown_files) order by file_id limit 1",
+            (sha256,),
+        ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def identity_runs(home: Home) -> list[RunFile]:
+    """The runs of keys of all events in raw, oldest first."""
+    with open_ledger(home) as ledger:
+        return [
+            RunFile(*row) for row in ledger.execute("select name, n_keys from identity_runs order by rowid")
+        ]
+
+
+def replace_identity(home: Home, runs: Sequence[RunFile], *, read_files_again: bool) -> None:
+    """Make `runs` the keys of all events in raw; `read_files_again` also lets known files be read again."""
+    with open_ledger(home) as ledger:
+        ledger.execute("delete from identity_runs")
+        _change_identity(ledger, IdentityChange(tuple(runs)))
+        if read_files_again:
+            ledger.execute("insert or ignore into unknown_files select distinct sha256 from files")
+
+
+def adjust_rows(ledger: sqlite3.Connection, place: str, rows: int, why: str) -> None:
+    """Say that `place` (`raw` or `quarantine`) has `rows` more (or, negative, fewer) than were ingested."""
+    if rows:
+        ledger.execute("insert into adjustments values (?, ?, ?)", (place, rows, why))
+
+
+def adjusted_rows(home: Home, place: str) -> int:
+    """The sum of all adjustments of `place`."""
+    with open_ledger(home) as ledger:
+        (rows,) = ledger.execute(
+            "select coalesce(sum(rows), 0) from adjustments where place = ?", (place,)
+        ).fetchone()
+    return int(rows)
+
+
+def watermarks(home: Home, lateness: timedelta) -> dict[str, datetime]:
+    """For every tenant the event time up to which its log is taken for complete.
+
+    That is its last event time (no later than the ingest that read it) less the declared `lateness`.
+    """
+    with open_ledger(home) as ledger:
+        rows = ledger.execute("select tenant, latest_at from tenants order by tenant").fetchall()
+    return {tenant: datetime.fromisoformat(latest) - lateness for tenant, latest in rows}

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from letterpress.errors import StorageError
 from letterpress.lake.durability import sync_paths
-from letterpress.lake.ledger import finish_moves, open_ledger
+from letterpress.lake.ledger import adjust_rows, finish_moves, open_ledger
 from letterpress.lake.partitions import format_hour
 from letterpress.lake.raw_schema import ANCHOR_RECOMMENDER
 from letterpress.lake.stored_files import (
@@ -191,6 +191,9 @@ def commit_rewrite(home: Home, staged: Rewrite, note: Callable[[sqlite3.Connecti
     with open_ledger(home) as ledger:
         (batch,) = ledger.execute("select coalesce(max(batch), 0) from files").fetchone()
         record_files(ledger, written, batch)
+        for place in ("raw", "quarantine"):
+            removed = sum(each.removed for each in staged.files if each.path.startswith(f"{place}/"))
+            adjust_rows(ledger, place, -removed, "removed by a rewrite")
         ledger.executemany(
             "insert into hours (recommender, hour, batch) values (?, ?, ?) "
             "on conflict do update set batch = excluded.batch, announced = 0",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 from letterpress.clock import Clock, ScaledClock
 from letterpress.lake.ingest import ingest
-from letterpress.lake.ledger import last_batch, mark_announced, pending_ranges
+from letterpress.lake.ledger import last_batch, mark_announced, pending_ranges, watermarks
 from letterpress.lake.partitions import HourRange
 from letterpress.lake.snapshot_layout import read_current
 from letterpress.settings import Home, Settings
@@ -21,6 +22,7 @@ _COUNTS = ("read", "raw", "duplicate", "quarantined")
 def ingest_landing(settings: Settings, clock: Clock | None = None) -> dict[str, Any]:
     """Ingest what waits in landing; returns what became of it as a JSON-able dictionary.
 
+    `watermarks` says for every tenant up to which event time its log is taken for complete.
     `ranges` are the keys of all hours that changed and were not announced yet, one for them all before the
     first snapshot; `batch` is what `announce_ranges` wants back.
     """
@@ -29,9 +31,16 @@ def ingest_landing(settings: Settings, clock: Clock | None = None) -> dict[str, 
     return {
         "files": [asdict(file) for file in report.files],
         **{name: report.total(name) for name in _COUNTS},
+        "watermarks": watermark_texts(settings),
         "ranges": [each.key for each in pending_ranges(home, _most_ranges(home))],
         "batch": last_batch(home),
     }
+
+
+def watermark_texts(settings: Settings) -> dict[str, str]:
+    """For every tenant the event time up to which its log is taken for complete."""
+    lateness = timedelta(hours=settings.lateness_hours)
+    return {tenant: each.isoformat() for tenant, each in watermarks(settings.paths, lateness).items()}
 
 
 def _most_ranges(home: Home) -> int:

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from letterpress.lake.ledger import ledger_path
+from letterpress.orchestration.ingest_landing import watermark_texts
 from letterpress.recommenders import RECOMMENDERS
 from letterpress.registry.publication import published
 from letterpress.registry.store import RegisteredModel, versions
@@ -14,7 +16,10 @@ from letterpress.settings import Settings
 
 
 def release_status(settings: Settings) -> dict[str, Any]:
-    """For every recommender the served model, its versions, newest last, and their verdicts."""
+    """For every recommender the served model, its versions, newest last, and their verdicts.
+
+    `watermarks` says for every tenant up to which event time its log is taken for complete.
+    """
     home = settings.paths
     pointers = published(home)
     recommenders = {}
@@ -24,7 +29,8 @@ def release_status(settings: Settings) -> dict[str, Any]:
             "served": None if pointer is None else msgspec.to_builtins(pointer),
             "versions": [_describe(settings, model) for model in versions(home, name)],
         }
-    return {"home": str(home.root), "recommenders": recommenders}
+    marks = watermark_texts(settings) if ledger_path(home).is_file() else {}
+    return {"home": str(home.root), "recommenders": recommenders, "watermarks": marks}
 
 
 def _describe(settings: Settings, model: RegisteredModel) -> dict[str, Any]:

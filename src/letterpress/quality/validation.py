@@ -149,7 +149,7 @@ def validate_table(context: Any, source: Any, suite: str, run_name: str, at: dat
         found = str(error.__cause__ or error).partition("\n")[0]
         raise StorageError(
             f"{table}: expected Parquet files that can be read, found {found}. Remove the file that it "
-            "names, and ingest its events again from landing/archive."
+            "names, run `letterpress lake --reindex`, and import its logs again."
         ) from error
     batch = asset.add_batch_definition_whole_table("whole")
     definition = context.validation_definitions.add_or_update(

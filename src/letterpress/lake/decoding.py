@@ -1,0 +1,93 @@
+"""Lines to rows: what one block of a log holds as Arrow tables, and what is no event.
+
+A block is decoded in this process or in another one (`decode_workers`); both run `decode_block`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from letterpress.events.codec import MalformedEventError, read_line
+from letterpress.events.types import EVENT_NAMES, EVENT_TYPES
+from letterpress.lake.identity import Keys, identify
+from letterpress.lake.log_file import Lines
+from letterpress.lake.raw_columns import events_to_table
+
+_EVENT_NAME = dict(zip(EVENT_TYPES, EVENT_NAMES, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedRows:
+    """Events of one type in the order of their lines."""
+
+    event: str
+    rows: pa.Table
+    recommenders: pa.Array
+    keys: Keys
+
+    def filter(self, kept: NDArray[np.bool_]) -> DecodedRows:
+        """Only the rows that are `kept`."""
+        mask = pa.array(kept)
+        return DecodedRows(
+            self.event, self.rows.filter(mask), self.recommenders.filter(mask), self.keys[kept]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BadText:
+    """A line that is no event, with the parts of its `MalformedEventError` (errors do not travel well)."""
+
+    text: bytes
+    number: int
+    code: str
+    field: str | None
+    reason: str
+    raw: bytes | None
+
+    def problem(self) -> MalformedEventError:
+        return MalformedEventError(self.code, self.field, self.reason, self.raw)
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedBlock:
+    """What became of the lines of one block."""
+
+    n_lines: int
+    rows: list[DecodedRows] = field(default_factory=list)
+    bad: list[BadText] = field(default_factory=list)
+
+
+def decode_block(lines: Lines, received_at: datetime) -> DecodedBlock:
+    """The events of `lines` as rows by type, and the lines that are none.
+
+    `received_at` is filled in where an event carries none.
+    """
+    events, bad = _decode_lines(lines)
+    rows = [_as_rows(_EVENT_NAME[kind], events[kind], received_at) for kind in EVENT_TYPES if kind in events]
+    return DecodedBlock(len(lines.texts), rows, bad)
+
+
+def _decode_lines(lines: Lines) -> tuple[dict[type, list[Any]], list[BadText]]:
+    """The hot loop."""
+    events: dict[type, list[Any]] = defaultdict(list)
+    bad: list[BadText] = []
+    for text, number in zip(lines.texts, lines.numbers, strict=True):
+        event = read_line(text)
+        if isinstance(event, MalformedEventError):
+            bad.append(BadText(text, number, event.code, event.field, event.reason, event.raw))
+        else:
+            events[type(event)].append(event)
+    return events, bad
+
+
+def _as_rows(event: str, events: list[Any], received_at: datetime) -> DecodedRows:
+    rows = events_to_table(event, events, received_at)
+    recommenders = pa.array([each.recommender for each in events], pa.string())
+    return DecodedRows(event, rows, recommenders, identify(event, rows, recommenders))
