@@ -24,7 +24,7 @@ from letterpress.simulation.event_lines import (
 from letterpress.simulation.plan import CHUNK_SLATES, Plan
 from letterpress.simulation.reactions import send_and_react
 from letterpress.simulation.scenarios import world_on
-from letterpress.simulation.truth import experiment_table, slate_table
+from letterpress.simulation.truth import EXPERIMENTS, SLATES, experiment_table, slate_table
 from letterpress.simulation.world import World
 
 
@@ -63,8 +63,8 @@ def make_chunk(world: World, plan: Plan, day: int, chunk: int) -> tuple[list[Lin
         is_new = world.picture_days <= 0 if day == 0 else world.picture_days == day
         lines.insert(0, item_lines(world, np.flatnonzero(is_new), begin))
     truth = {
-        "slates": slate_table(today, slates, shown, names, item_names),
-        "experiments": experiment_table(slates, shown, names, shown_ids),
+        SLATES: slate_table(today, slates, shown, names, item_names),
+        EXPERIMENTS: experiment_table(slates, shown, names, shown_ids),
     }
     return lines, truth
 

@@ -24,7 +24,7 @@ from letterpress.simulation.faults import CLOCK_SKEW, LATE_HOURS, NOWHERE, deliv
 from letterpress.simulation.plan import Plan
 from letterpress.simulation.scenarios import DRIFTING, SCENARIOS, count_new_pictures
 from letterpress.simulation.spool import spool_lines, spooled_files, write_spooled
-from letterpress.simulation.truth import TRUTH, write_truth
+from letterpress.simulation.truth import EXPERIMENTS, SLATES, TRUTH, write_truth
 from letterpress.simulation.world import World, build_world, make_world, measure_numbered
 
 __all__ = ["LATE_HOURS", "SCENARIOS", "Plan", "Summary", "simulate"]
@@ -68,7 +68,8 @@ def simulate(plan: Plan, out: Path, *, processes: int | None = None) -> Summary:
     if processes is None:
         processes = 2 if plan.slates >= PARALLEL_SLATES else 1
     out.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(out / TRUTH, ignore_errors=True)
+    for table in (SLATES, EXPERIMENTS):
+        shutil.rmtree(out / TRUTH / table, ignore_errors=True)
     with _spool_folder(out) as spool, _pool(processes) as pool:
         world = _build(plan, pool)
         summary = _write_log(world, plan, out, spool, pool, processes)

@@ -39,7 +39,8 @@ from letterpress.simulation.world import (
     turn_effects,
 )
 
-TRUTH = "truth"
+TRUTH, SLATES, EXPERIMENTS = "truth", "slates", "experiments"
+"""The folder, and the tables in it that are written part by part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +67,11 @@ class Truth:
 
     def slates(self) -> pa.Table:
         """A row a slate: true click rates of what it showed, and the best slate."""
-        return pq.read_table(self.folder / "slates")
+        return pq.read_table(self.folder / SLATES)
 
     def experiments(self) -> pa.Table:
         """A row an arm: true click rate and its lift over the original."""
-        return pq.read_table(self.folder / "experiments")
+        return pq.read_table(self.folder / EXPERIMENTS)
 
 
 def slate_table(

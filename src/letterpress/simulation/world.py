@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -185,7 +185,7 @@ def _share_out(*parts: Floats) -> list[Floats]:
 _CLICK_PARTS = ("everywhere", "segment", "industry", "campaign_type")
 
 
-@cache
+@lru_cache(maxsize=2)
 def _other_effects(world: World) -> Effects:
     """Effects that have nothing to do with those of the world, on the same items."""
     return _make_effects(world.attributes, np.random.default_rng((world.seed, 9)), world.seed)
