@@ -264,6 +264,11 @@ def test_a_schema_change_adds_fields_revives_an_older_version_and_renames_one(
     ]
     assert shares == pytest.approx([0.2, 0.05, 0.01], rel=0.25)
     assert log.summary.damaged == {"missing_field": sum("ranker" in event for event in later)}
+    older = [event for event in later if event.get("version") == 1]
+    assert not {"builder_id", "session_id", "recipient_id", "experiment", "experiment_id"} & {
+        field for event in older for field in event
+    }
+    assert {event["type"] for event in older if "schema_hash" in event} == {"slate"}
     assert {each["event_id"] for each in log.events} == {each["event_id"] for each in steady.events}
 
 

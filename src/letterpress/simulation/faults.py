@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -123,9 +124,16 @@ def _add_unknown(text: str) -> str:
     return f'{text[:-1]},"editor_build":"2026.2","theme":{{"name":"autumn","colours":3}}}}'
 
 
+_SINCE_VERSION_2 = re.compile(
+    r',"(?:builder_id|session_id|recipient_id|experiment_id)":"[^"]*"|,"experiment":\{[^}]*\}'
+)
+
+
 def _make_older(text: str) -> str:
-    head, _, tail = text.partition(",")
-    return f'{head},"version":1,{tail}'
+    """As a sender of version 1 wrote it: no people, no experiments, `feature_schema` by its old name."""
+    head, _, tail = _SINCE_VERSION_2.sub("", text).partition(",")
+    schema = '"schema_hash":"uniform",' if head.endswith('"slate"') else ""
+    return f'{head},"version":1,{schema}{tail}'
 
 
 def _skew_clocks(plan: Plan, lines: Lines, _: np.random.Generator) -> list[Parcel]:
