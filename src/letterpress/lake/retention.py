@@ -11,14 +11,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from letterpress.events.types import EVENT_NAMES
+from letterpress.events.types import EVENT_NAMES, personal_fields
 from letterpress.lake.ingest_lock import hold_ingest_lock
 from letterpress.lake.ledger import finish_moves
 from letterpress.lake.partitions import HOUR, coalesce_hours, format_hour, parse_hour
 from letterpress.lake.rewrite import Change, Mask, Rewrite, commit_rewrite, stage_rewrite
 from letterpress.settings import Home, RetentionSettings
 
-PERSONAL = ("recipient_id", "builder_id", "session_id")
+PERSONAL = tuple(sorted({name for event in EVENT_NAMES for name in personal_fields(event)}))
 """The columns of raw that hold keyed hashes of people."""
 _SCHEMA = """
 create table if not exists retained (

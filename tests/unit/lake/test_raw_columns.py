@@ -11,9 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from letterpress.events.codec import decode_line
-from letterpress.events.types import EVENT_NAMES, Event
+from letterpress.events.types import EVENT_NAMES, Event, personal_fields
 from letterpress.lake.raw_columns import events_to_table
 from letterpress.lake.raw_schema import RAW_SCHEMAS, conform_table, ensure_anchors
+from letterpress.lake.retention import PERSONAL
 
 ARRIVED = datetime(2026, 1, 6, tzinfo=UTC)
 ENVELOPE = {
@@ -123,3 +124,8 @@ def test_an_anchor_of_an_older_schema_is_written_anew(tmp_path: Path) -> None:
     pq.write_table(RAW_SCHEMAS["outcome"].empty_table().drop_columns(["extra"]), anchor)
     ensure_anchors(tmp_path)
     assert pq.read_schema(anchor).equals(RAW_SCHEMAS["outcome"])
+
+
+@pytest.mark.parametrize("name", EVENT_NAMES)
+def test_every_personal_field_has_a_column_that_forgetting_and_retention_know(name: str) -> None:
+    assert set(personal_fields(name)) <= set(RAW_SCHEMAS[name].names) & set(PERSONAL)
