@@ -80,36 +80,30 @@ def simulate(plan: Plan, out: Path, *, processes: int | None = None) -> Summary:
 def _write_log(
     world: World, plan: Plan, out: Path, spool: Path, pool: Executor | None, processes: int
 ) -> Summary:
-    """Make all chunks in their order, and write each day as soon as all that may arrive on it is there."""
+    """Make all chunks in their order, and write each day as soon as all that may arrive on it is there.
+
+    Nothing arrives before it happens: a day is complete with its own last chunk. Chunks of later days are
+    made meanwhile, so that no process waits for another.
+    """
     summary = Summary()
-    made: deque[Future[Counts]] = deque()
+    made: deque[tuple[int, bool, Future[Counts]]] = deque()
     written: list[Future[list[Path]]] = []
+
+    def collect_until(n_left: int) -> None:
+        while len(made) > n_left:
+            day, is_last, counts = made.popleft()
+            _add(summary, counts.result())
+            if is_last:
+                written.append(_run(pool, write_day, plan, day, out, spool))
+
     for day, n_chunks in enumerate(chunks_of_day(plan)):
         for chunk in range(n_chunks):
-            made.append(_run(pool, make_and_spool, world, plan, day, chunk, out, spool))
-            while len(made) > _MOST_WAITING * processes:
-                _add(summary, made.popleft().result())
-        if day:
-            written.append(_write_after(made, summary, plan, day - 1, n_chunks, out, spool, pool))
-    written.append(_write_after(made, summary, plan, plan.days - 1, 0, out, spool, pool))
+            counts = _run(pool, make_and_spool, world, plan, day, chunk, out, spool)
+            made.append((day, chunk == n_chunks - 1, counts))
+            collect_until(_MOST_WAITING * processes)
+    collect_until(0)
     summary.files = [path for each in written for path in each.result()]
     return summary
-
-
-def _write_after(
-    made: deque[Future[Counts]],
-    summary: Summary,
-    plan: Plan,
-    day: int,
-    n_later: int,
-    out: Path,
-    spool: Path,
-    pool: Executor | None,
-) -> Future[list[Path]]:
-    """Have `day` written once only the `n_later` chunks of the day after it are still being made."""
-    while len(made) > n_later:
-        _add(summary, made.popleft().result())
-    return _run(pool, write_day, plan, day, out, spool)
 
 
 Counts = dict[str, Counter[str]]
