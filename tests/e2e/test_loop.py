@@ -86,7 +86,7 @@ def test_popularity_is_the_first_champion_and_the_ranker_beats_it(platform: Plat
     verdict = read_verdict(home, PICTURES, 1)
     assert verdict is not None
     assert verdict.promoted, verdict.reason
-    assert verdict.numbers["difference"]["low"] > verdict.numbers["bar"]
+    assert verdict.numbers["gain"]["low_at_look"] > verdict.numbers["bar"]
     first = model_version(home, PICTURES, int(verdict.champion.rpartition("/")[2]))
     assert first.tags["kind"] == "popularity"
     assert published(home)[PICTURES].model == "image_enhancement/1"

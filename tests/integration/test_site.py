@@ -26,7 +26,7 @@ def judged(settings: Settings) -> Settings:
     champion = np.random.default_rng(7).uniform(0.4, 0.6, 400)
     verdict = judge_by_ndcg(
         RankersOnTest(8, champion, champion, champion + 0.05, np.arange(400) // 4),
-        min_relative_gain=0.01,
+        epsilon=0.01,
         min_test_slates=10,
         seed=7,
         rounds=200,

@@ -77,8 +77,10 @@ def test_the_ranker_beats_popularity_on_a_world_where_context_matters(settings: 
     verdict = judge_challenger(settings, PICTURES, 2, clock=CLOCK)
     numbers = verdict["numbers"]
     assert numbers["champion"] == numbers["popularity"]
-    assert numbers["difference"]["low"] > 0, verdict["reason"]
-    assert verdict["promoted"] == (numbers["difference"]["low"] > numbers["bar"])
+    assert numbers["gain"]["low"] > 0, verdict["reason"]
+    assert numbers["look"] == 1
+    assert {each["kind"] for each in numbers["slices"]} >= {"tenant", "industry", "segment", "device"}
+    assert verdict["promoted"] or any(each["is_harmed"] for each in numbers["slices"])
     record = read_verdict(settings.paths, PICTURES, 2)
     assert record is not None
     assert record.reason == verdict["reason"]

@@ -16,7 +16,7 @@ from letterpress.datasets.training_set import MICROSECONDS_PER_HOUR, TrainingSet
 from letterpress.errors import NotEnoughDataError
 from letterpress.recommenders import Recommender
 
-_SEPARATOR = "\x1f"
+SEPARATOR = "\x1f"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def _integers(table: pa.Table, name: str) -> NDArray[np.int64]:
 def _with_tenant(table: pa.Table, name: str) -> pa.ChunkedArray:
     """Ids that differ between tenants."""
     return pc.binary_join_element_wise(
-        table["tenant"].cast(pa.string()), table[name].cast(pa.string()), _SEPARATOR
+        table["tenant"].cast(pa.string()), table[name].cast(pa.string()), SEPARATOR
     )
 
 

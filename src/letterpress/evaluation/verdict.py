@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from letterpress.evaluation.paired_bootstrap import Interval, bootstrap_mean, paired_bootstrap
-from letterpress.evaluation.snips import PolicyValue, missing_support
+from letterpress.evaluation.looks import error_of_look, lower_bound
+from letterpress.evaluation.paired_bootstrap import (
+    Interval,
+    bootstrap_mean,
+    bootstrap_ratio,
+    paired_bootstrap,
+)
+from letterpress.evaluation.slices import SliceEffect, measure_slices
+from letterpress.evaluation.snips import ESTIMATES, PolicyValue, missing_support
 
 Floats = NDArray[np.float64]
+SCHEMA = 2
+"""Of the numbers in a verdict's record; 1 had no relative gain, slices or looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +35,39 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Gained:
+    """DCG@k `(n_slates,)` of champion and challenger on the same slates, in labels freed of position."""
+
+    champion: Floats
+    challenger: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One more number that must stay within its limit, e.g. a calibration error or a latency."""
+
+    name: str
+    value: float
+    limit: float
+    unit: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """False for NaN too: what was not measured does not pass."""
+        return self.value <= self.limit
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.value:.4g} {self.unit}".rstrip() + f" against at most {self.limit:g}"
+
+    def as_numbers(self) -> dict[str, object]:
+        return {"name": self.name, "value": self.value, "limit": self.limit, "unit": self.unit}
+
+
+@dataclass(frozen=True, slots=True)
 class RankersOnTest:
     """NDCG@k `(n_slates,)` of three rankers on the same slates, and the campaign of each slate.
 
-    Slates without any gain are NaN and count for nobody.
+    Slates that cannot tell one order from another (no gain, one item, equal gains) are NaN.
     """
 
     k: int
@@ -36,71 +75,142 @@ class RankersOnTest:
     champion: Floats
     challenger: Floats
     campaigns: NDArray[np.integer]
+    gained: tuple[Gained, ...] = ()
+    """What is judged by: first the best estimate, then what it would be at the bounds of examination.
+    Without any, NDCG is judged by."""
+    slices: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
+    """Labels `(n_slates,)` by kind of slice; an empty label is none."""
+    examination: Mapping[str, float] | None = None
+    """What labels were divided by; None where the log was in random order."""
+
+    def judged_by(self) -> tuple[Gained, ...]:
+        """What is compared: DCG, or NDCG with nothing for slates that cannot tell."""
+        if self.gained:
+            return self.gained
+        return (Gained(np.nan_to_num(self.champion), np.nan_to_num(self.challenger)),)
 
 
 def judge_by_ndcg(
     rankers: RankersOnTest,
     *,
-    min_relative_gain: float,
+    epsilon: float,
     min_test_slates: int,
     seed: int,
     rounds: int = 2000,
+    look: int = 1,
+    conditions: Sequence[Condition] = (),
 ) -> Verdict:
-    """Promote when the paired interval of NDCG@k lies above `min_relative_gain` of the champion's mean."""
+    """Promote what gains, is not worse by `epsilon` at this look's error, and harms no slice.
+
+    The gain is the relative difference in summed DCG@k: linear in the labels, so their noise does not
+    shrink it as it shrinks NDCG (ADR 0018). Its interval is a paired bootstrap over campaigns, whose lower
+    bound is moved to the error that the `look`-th challenger against this champion may spend.
+    """
     challenger, campaigns = rankers.challenger, rankers.campaigns
     known = ~np.isnan(challenger)
     numbers: dict[str, Any] = {
+        "schema": SCHEMA,
         "metric": f"ndcg@{rankers.k}",
         "test_slates": int(known.sum()),
         "test_slates_without_gain": int((~known).sum()),
         "test_campaigns": len(np.unique(campaigns[known])),
-        "min_relative_gain": min_relative_gain,
+        "epsilon": epsilon,
+        "look": look,
         "rounds": rounds,
         "seed": seed,
     }
     if numbers["test_slates"] < min_test_slates or numbers["test_campaigns"] < 2:
+        del numbers["look"]  # nothing was looked at
         return Verdict(promoted=False, reason=_too_thin(numbers, min_test_slates), numbers=numbers)
+    means, found = _measure(rankers, numbers)
+    gain, low = found["gain"], numbers["gain"]["low_at_look"]
+    slices = measure_slices(
+        rankers.judged_by()[0].champion,
+        rankers.judged_by()[0].challenger,
+        campaigns,
+        rankers.slices,
+        epsilon=epsilon,
+    )
+    numbers["slices"] = [each.as_numbers() for each in slices]
+    numbers["conditions"] = [each.as_numbers() for each in conditions]
+    against = _against(gain, low, epsilon, slices, conditions)
+    reason = f"{_compared(means, gain, numbers, rankers.k)}: " + (
+        against or "it gains, and no loss beyond the bar is plausible, so the challenger is promoted."
+    )
+    return Verdict(promoted=against is None, reason=reason, numbers=numbers)
+
+
+def _measure(
+    rankers: RankersOnTest, numbers: dict[str, Any]
+) -> tuple[dict[str, Interval], dict[str, Interval]]:
+    """NDCG of each ranker, and the differences between two; all of them are added to `numbers`."""
+    rounds, seed, campaigns = numbers["rounds"], numbers["seed"], rankers.campaigns
     means = {
         name: bootstrap_mean(getattr(rankers, name), campaigns, rounds=rounds, seed=seed)
         for name in ("popularity", "champion", "challenger")
     }
-    difference = paired_bootstrap(rankers.champion, challenger, campaigns, rounds=rounds, seed=seed)
-    bar = min_relative_gain * means["champion"].mean
-    numbers |= {name: interval.as_numbers() for name, interval in means.items()}
-    numbers |= {"difference": difference.as_numbers(), "bar": bar}
-    promoted = difference.low > bar
-    reason = _compared(means, difference, bar, rankers.k) + _outcome(difference, bar, promoted=promoted)
-    return Verdict(promoted=promoted, reason=reason, numbers=numbers)
+    gains = [
+        bootstrap_ratio(each.challenger - each.champion, each.champion, campaigns, rounds=rounds, seed=seed)
+        for each in rankers.judged_by()
+    ]
+    found = {
+        "difference": paired_bootstrap(
+            rankers.champion, rankers.challenger, campaigns, rounds=rounds, seed=seed
+        ),
+        "gain": gains[0],
+    }
+    error = error_of_look(numbers["look"])
+    numbers |= {name: interval.as_numbers() for name, interval in (means | found).items()}
+    numbers["gain"]["low_at_look"] = min(lower_bound(each, error) for each in gains)
+    numbers |= {"error_at_look": error, "bar": -numbers["epsilon"], "examination": rankers.examination}
+    return means, found
 
 
 def _too_thin(numbers: dict[str, Any], min_test_slates: int) -> str:
     return (
-        f"expected at least {min_test_slates} test slates with a gain, of 2 campaigns or more; found "
-        f"{numbers['test_slates']} of {numbers['test_campaigns']} campaigns. Wait for more outcomes."
+        f"not enough evidence: expected at least {min_test_slates} test slates whose items differ in gain, "
+        f"of 2 campaigns or more; found {numbers['test_slates']} of {numbers['test_campaigns']} campaigns "
+        f"and {numbers['test_slates_without_gain']} slates that tell no order from another. Wait for more "
+        "outcomes, and train again."
     )
 
 
-def _compared(means: dict[str, Interval], difference: Interval, bar: float, k: int) -> str:
-    relative = difference.mean / means["champion"].mean if means["champion"].mean else math.inf
+def _compared(means: dict[str, Interval], gain: Interval, numbers: dict[str, Any], k: int) -> str:
+    low = numbers["gain"]["low_at_look"]
+    bound = (
+        "" if math.isclose(low, gain.low, abs_tol=1e-12) else f"; at look {numbers['look']} from {low:+.2%}"
+    )
     return (
         f"NDCG@{k} challenger {means['challenger']}, champion {means['champion']}, popularity "
-        f"{means['popularity']}; difference {difference.mean:+.4f} [{difference.low:+.4f}, "
-        f"{difference.high:+.4f}] ({relative:+.1%}) on {difference.clusters} campaigns against a bar of "
-        f"{bar:+.4f}: "
+        f"{means['popularity']}; relative gain {gain.mean:+.2%} [{gain.low:+.2%}, {gain.high:+.2%}{bound}] "
+        f"on {gain.clusters} campaigns against a bar of {numbers['bar']:+.2%}"
     )
 
 
-def _outcome(difference: Interval, bar: float, *, promoted: bool) -> str:
-    if promoted:
-        return "the whole interval clears the bar, so the challenger is promoted."
-    if difference.high < 0:
+def _against(
+    gain: Interval,
+    low: float,
+    epsilon: float,
+    slices: Sequence[SliceEffect],
+    conditions: Sequence[Condition],
+) -> str | None:
+    """What speaks against promotion, the weightiest first; None when nothing does."""
+    if gain.high < 0:
         return "the challenger is worse, so the champion stays."
-    if difference.mean <= bar:
-        return "the gain is not above the bar, so the champion stays."
-    needed = math.ceil(
-        difference.clusters * ((difference.mean - difference.low) / (difference.mean - bar)) ** 2
-    )
-    return f"the interval reaches below the bar, so the champion stays; about {needed} campaigns would tell."
+    if gain.mean <= 0:
+        return "there is no gain, so the champion stays."
+    if low <= -epsilon:
+        needed = math.ceil(gain.clusters * ((gain.mean - low) / (gain.mean + epsilon)) ** 2)
+        return (
+            f"a loss beyond the bar is still plausible, so the champion stays; about {needed:,} campaigns "
+            "would tell."
+        )
+    if harmed := [each for each in slices if each.is_harmed]:
+        told = ", ".join(f"{each.kind} {each.label} ({each.pooled:+.1%})" for each in harmed[:5])
+        return f"it harms {len(harmed)} of {len(slices)} slices: {told}; so the champion stays."
+    if broken := [str(each) for each in conditions if not each.holds]:
+        return f"{'; '.join(broken)}: beyond the limit, so the champion stays."
+    return None
 
 
 def judge_by_snips(
@@ -125,6 +235,7 @@ def judge_by_snips(
         )
 
     numbers: dict[str, Any] = {
+        "schema": SCHEMA,
         "metric": "snips",
         "challenger": _supported_numbers(challenger, lacks(challenger)),
         "champion": _supported_numbers(champion, lacks(champion)),
@@ -155,4 +266,4 @@ def _supported_numbers(policy: PolicyValue, lacking: str | None) -> dict[str, An
     numbers = policy.as_numbers()
     if lacking is None:
         return numbers
-    return {name: value for name, value in numbers.items() if name not in ("ips", "snips")}
+    return {name: value for name, value in numbers.items() if name not in ESTIMATES}

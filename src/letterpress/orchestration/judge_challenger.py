@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from letterpress.clock import Clock, ScaledClock
 from letterpress.datasets.temporal_split import Split
+from letterpress.datasets.training_arrays import SEPARATOR
+from letterpress.datasets.training_set import TrainingSet
 from letterpress.errors import NotEnoughDataError, NotYetThereError
 from letterpress.evaluation.ab_test import ArmCounts, judge_by_ab_tests
+from letterpress.evaluation.examination import Examination, estimate_examination, ordered_share
 from letterpress.evaluation.verdict import Verdict, judge_by_ndcg, judge_by_snips
 from letterpress.lake.snapshots import Snapshot
 from letterpress.log import log_step
@@ -23,8 +29,11 @@ from letterpress.ranking.rank_slates import rank_slates
 from letterpress.recommenders import Recommender, get_recommender
 from letterpress.recommenders.declaration import Judge
 from letterpress.registry.store import RegisteredModel, champion, model_version, with_alias
-from letterpress.registry.verdicts import read_verdict, write_verdict
+from letterpress.registry.verdicts import look_of, read_verdict, write_verdict
 from letterpress.settings import Settings
+
+NEGLIGIBLE_SHARE = 0.01
+"""Of slates that a policy ordered, below which position cannot sway a verdict."""
 
 
 def challenger_version(settings: Settings, recommender: str) -> int:
@@ -90,47 +99,112 @@ def _judge(
         champion_bundle = popularity  # an older feature schema cannot score today's features
     try:
         split = split_snapshot(Snapshot.open(settings.paths, bundle.manifest.snapshot), declared)
-        verdict = _JUDGES[declared.judge](settings, declared, split, popularity, champion_bundle, bundle)
+        if declared.judge != "ab_test":  # its rows are whole tests, split by test
+            for each in (champion_bundle, bundle):
+                require_later(split.test, each)
+        against = "none" if standing is None else standing.name
+        look = look_of(settings.paths, declared.name, challenger.version, champion=against)
+        judged = Judged(popularity, champion_bundle, bundle, look)
+        verdict = _JUDGES[declared.judge](settings, declared, split, judged)
     except NotEnoughDataError as error:
         verdict = Verdict(promoted=False, reason=f"not enough evidence: {error}", numbers={})
     return replace(verdict, numbers=verdict.numbers | {"popularity_stood_in_for_champion": stood_in})
 
 
-def _by_ndcg(
-    settings: Settings,
-    declared: Recommender,
-    split: Split,
-    popularity: ModelBundle,
-    standing: ModelBundle,
-    challenger: ModelBundle,
-) -> Verdict:
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Who is compared, and how many challengers the champion has seen with this one."""
+
+    popularity: ModelBundle
+    champion: ModelBundle
+    challenger: ModelBundle
+    look: int
+
+
+def require_later(test: TrainingSet, bundle: ModelBundle) -> None:
+    """Refuse a test that is not later than what `bundle` learnt from.
+
+    Raises:
+        NotEnoughDataError: it knows a slate of the test's time already, so it would be praised for memory.
+    """
+    learnt = [
+        bundle.manifest.training[part]["last"]
+        for part in ("train", "valid")
+        if part in bundle.manifest.training
+    ]
+    if not learnt:
+        return
+    last = datetime.fromisoformat(max(learnt))
+    first = datetime.fromtimestamp(int(test.shown_at.min()) / 1e6, UTC)
+    if first <= last:
+        raise NotEnoughDataError(
+            f"expected test slates later than {last:%Y-%m-%d %H:%M}, up to which a {bundle.manifest.kind} "
+            f"model was trained, found some of {first:%Y-%m-%d %H:%M}; train a challenger on the newest "
+            "snapshot, `letterpress train`."
+        )
+
+
+def examination_of(split: Split) -> Examination | None:
+    """The position bias of a log that some policy ordered; None where all of it was in random order.
+
+    Raises:
+        NotEnoughDataError: the log was ordered, and its randomness does not tell how far position counts.
+    """
+    whole = [part for part in split if len(part)]
+    shares = [ordered_share(part.propensity, part.group_offsets) * len(part) for part in whole]
+    if sum(shares) / sum(map(len, whole)) < NEGLIGIBLE_SHARE:
+        return None
+    return estimate_examination(
+        np.concatenate([part.gains for part in whole]),
+        np.concatenate([part.position for part in whole]),
+        np.concatenate([part.propensity for part in whole]),
+        np.concatenate([np.repeat(part.campaign_codes, part.group_sizes) for part in whole]),
+    )
+
+
+def slices_of(declared: Recommender, split: Split) -> dict[str, NDArray[np.str_]]:
+    """Labels `(g,)` of the test slates: tenant, the campaign's declared labels, device, and new items."""
+    test = split.test
+    firsts = test.group_offsets[:-1]
+    labels = {"tenant": np.array([each.partition(SEPARATOR)[0] for each in test.slate_ids], dtype=np.str_)}
+    for label, values in declared.vocabularies:
+        if f"{label}_code" in test.feature_names:
+            codes = np.nan_to_num(test.column(f"{label}_code")[firsts], nan=len(values)).astype(np.int64)
+            labels[label] = np.array([*values, ""], dtype=np.str_)[np.clip(codes, 0, len(values))]
+    if "mobile_share" in test.feature_names:
+        shares = test.column("mobile_share")[firsts]
+        device = np.where(shares >= 0.5, "mostly phones", "mostly desktops")
+        labels["device"] = np.where(np.isnan(shares), "", device).astype(np.str_)
+    is_new = ~np.isin(test.item_codes, np.unique(split.train.item_codes))
+    has_new = np.maximum.reduceat(is_new, firsts)
+    labels["items"] = np.where(has_new, "some new", "all known").astype(np.str_)
+    return labels
+
+
+def _by_ndcg(settings: Settings, declared: Recommender, split: Split, judged: Judged) -> Verdict:
     rankers = rank_slates(
         split.test,
         declared.slate_size,
-        popularity=popularity,
-        champion=standing,
-        challenger=challenger,
+        popularity=judged.popularity,
+        champion=judged.champion,
+        challenger=judged.challenger,
         threads=settings.threads,
+        examination=examination_of(split),
+        slices=slices_of(declared, split),
     )
     return judge_by_ndcg(
         rankers,
-        min_relative_gain=declared.gates.min_relative_gain,
+        epsilon=declared.gates.epsilon,
         min_test_slates=declared.gates.min_test_slates,
         seed=settings.seed,
+        look=judged.look,
     )
 
 
-def _by_snips(
-    settings: Settings,
-    declared: Recommender,
-    split: Split,
-    _popularity: ModelBundle,
-    standing: ModelBundle,
-    challenger: ModelBundle,
-) -> Verdict:
+def _by_snips(settings: Settings, declared: Recommender, split: Split, judged: Judged) -> Verdict:
     values = [
         value_of_greedy(bundle, split.train, split.test, declared.slate_size, seed=settings.seed)
-        for bundle in (standing, challenger)
+        for bundle in (judged.champion, judged.challenger)
     ]
     clicks = sum(int((part.clicks > 0).sum()) for part in split)
     rows = sum(part.rows for part in split)
@@ -148,15 +222,12 @@ def _by_snips(
     )
 
 
-def _by_ab_tests(
-    settings: Settings,
-    declared: Recommender,
-    split: Split,
-    popularity: ModelBundle,
-    standing: ModelBundle,
-    challenger: ModelBundle,
-) -> Verdict:
-    rankers = {"popularity": popularity, "champion": standing, "challenger": challenger}
+def _by_ab_tests(settings: Settings, declared: Recommender, split: Split, judged: Judged) -> Verdict:
+    rankers = {
+        "popularity": judged.popularity,
+        "champion": judged.champion,
+        "challenger": judged.challenger,
+    }
     scores = {name: each.scorer().score(split.test.features) for name, each in rankers.items()}
     return judge_by_ab_tests(
         scores,
@@ -167,7 +238,7 @@ def _by_ab_tests(
     )
 
 
-_JUDGES: dict[Judge, Callable[..., Verdict]] = {
+_JUDGES: dict[Judge, Callable[[Settings, Recommender, Split, Judged], Verdict]] = {
     "ab_test": _by_ab_tests,
     "ndcg": _by_ndcg,
     "snips": _by_snips,

@@ -6,15 +6,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from letterpress.datasets.training_set import TrainingSet
-from letterpress.evaluation.ndcg import ndcg_per_group
-from letterpress.evaluation.verdict import RankersOnTest
+from letterpress.evaluation.examination import Examination
+from letterpress.evaluation.ndcg import dcg_per_group, ndcg_per_group
+from letterpress.evaluation.verdict import Gained, RankersOnTest
 from letterpress.ranking.bundle import ModelBundle
 
+Floats = NDArray[np.float64]
 
-def ndcg_of(bundle: ModelBundle, test: TrainingSet, k: int, *, threads: int) -> NDArray[np.float64]:
-    """NDCG@k of every slate `(g,)`; NaN for a slate without gain."""
-    scores = bundle.scorer(threads=threads).score(test.features)
-    return ndcg_per_group(scores, test.gains, test.group_offsets, k)
+
+def tells_orders_apart(test: TrainingSet) -> NDArray[np.bool_]:
+    """Whether the items of a slate `(g,)` differ in what they gained, so that an order can be wrong."""
+    starts = test.group_offsets[:-1]
+    return np.asarray(np.maximum.reduceat(test.gains, starts) > np.minimum.reduceat(test.gains, starts))
+
+
+def ndcg_of(bundle: ModelBundle, test: TrainingSet, k: int, *, threads: int) -> Floats:
+    """NDCG@k of every slate `(g,)`; NaN for a slate that cannot tell one order from another."""
+    return _ndcg(bundle.scorer(threads=threads).score(test.features), test, k)
+
+
+def _ndcg(scores: NDArray[np.floating], test: TrainingSet, k: int) -> Floats:
+    ndcg = ndcg_per_group(scores, test.gains, test.group_offsets, k)
+    ndcg[~tells_orders_apart(test)] = np.nan
+    return ndcg
 
 
 def rank_slates(
@@ -25,12 +39,32 @@ def rank_slates(
     champion: ModelBundle,
     challenger: ModelBundle,
     threads: int,
+    examination: Examination | None = None,
+    slices: dict[str, NDArray[np.str_]] | None = None,
 ) -> RankersOnTest:
-    """The three rankers on the same slates."""
+    """The three rankers on the same slates; gains are divided by `examination` where the log was ordered."""
+    ndcg, scores = {}, {}
+    for name, bundle in (("popularity", popularity), ("champion", champion), ("challenger", challenger)):
+        scores[name] = bundle.scorer(threads=threads).score(test.features)
+        ndcg[name] = _ndcg(scores[name], test, k)
+    if examination is None:
+        freed = [test.gains.astype(np.float64)]
+    else:
+        freed = [
+            test.gains * examination.weights(test.position, power=power)
+            for power in (examination.power, examination.low, examination.high)
+        ]
     return RankersOnTest(
         k=k,
-        popularity=ndcg_of(popularity, test, k, threads=threads),
-        champion=ndcg_of(champion, test, k, threads=threads),
-        challenger=ndcg_of(challenger, test, k, threads=threads),
+        **ndcg,
         campaigns=test.campaign_codes,
+        gained=tuple(
+            Gained(
+                dcg_per_group(scores["champion"], gains, test.group_offsets, k),
+                dcg_per_group(scores["challenger"], gains, test.group_offsets, k),
+            )
+            for gains in freed
+        ),
+        slices=slices or {},
+        examination=None if examination is None else examination.as_numbers(),
     )

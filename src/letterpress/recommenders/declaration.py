@@ -46,8 +46,10 @@ class Gates:
 
     min_training_slates: int
     min_test_slates: int
-    min_relative_gain: float
-    """The challenger's interval must lie above this share of the champion's metric."""
+    epsilon: float = 0.005
+    """The largest relative loss that a challenger may plausibly have, as a share of the champion's gain."""
+    min_relative_gain: float = 0.0
+    """For logs of single slots: the challenger's interval must lie this share above the champion's."""
     min_effective_sample_size: float = 0.0
     min_matched_clicks: int = 0
 

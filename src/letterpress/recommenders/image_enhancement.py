@@ -39,7 +39,7 @@ IMAGE_ENHANCEMENT = Recommender(
     ),
     feature_views=("campaign", "picture", "picture_fit", "evidence"),
     judge="ndcg",
-    gates=Gates(min_training_slates=500, min_test_slates=200, min_relative_gain=0.005),
+    gates=Gates(min_training_slates=500, min_test_slates=200, epsilon=0.005),
     attributes=(
         "brightness",
         "contrast",

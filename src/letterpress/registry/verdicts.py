@@ -71,3 +71,16 @@ def read_verdict(home: Home, recommender: str, version: int) -> VerdictRecord | 
             f"{path}: expected a verdict, found {error}; run `letterpress evaluate --recommender "
             f"{recommender}` to judge again."
         ) from error
+
+
+def look_of(home: Home, recommender: str, version: int, *, champion: str) -> int:
+    """Which challenger of `champion` this version is, counted from 1; judged again, it keeps its number.
+
+    Only verdicts that compared something count: one refused for lack of evidence has looked at nothing.
+    """
+    looks = {}
+    for path in verdict_path(home, recommender, version).parent.glob("*.json"):
+        record = read_verdict(home, recommender, int(path.stem))
+        if record is not None and record.champion == champion and "look" in record.numbers:
+            looks[record.version] = int(record.numbers["look"])
+    return looks.get(version, 1 + max(looks.values(), default=0))

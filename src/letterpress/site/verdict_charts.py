@@ -11,6 +11,7 @@ from letterpress.site.interval_chart import Interval, IntervalChart, lay_out
 RANKERS = ("popularity", "champion", "challenger")
 SCALES = {"ndcg": "1 is the best order", "lift": "0 is the mean arm of an A/B test"}
 """What the values of a metric mean, by its first four letters."""
+MOST_SLICES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +42,40 @@ def _draw_compared(numbers: Mapping[str, Any]) -> DrawnVerdict:
     difference = _interval("difference", numbers.get("difference"))
     if not found or difference is None:
         return DrawnVerdict((), "There is too little evidence to draw: no interval was computed.")
-    bar = float(numbers["bar"])
     levels = lay_out(
         f"{metric} of popularity, champion and challenger",
         f"{metric} on {numbers['test_slates']:,} test slates "
         f"({SCALES[metric.lower()[:4]]}; higher is better)",
         found,
     )
+    gained = _interval("gain", numbers.get("gain"))
+    if gained is None:  # A/B tests, and records of before relative gains
+        return _draw_difference(numbers, levels, difference)
+    bar, low = float(numbers["bar"]), float(numbers["gain"]["low_at_look"])
+    marks = [(0.0, "no change"), (bar, "bar")]
+    gain = lay_out(
+        "Relative gain of the challenger over the champion",
+        f"share of the champion's gain, paired by campaign ({numbers['test_campaigns']:,} campaigns)",
+        [gained],
+        marks,
+        signed=True,
+    )
+    clears = "lies above" if low > bar else "does not lie above"
+    conclusion = (
+        f"With 95 % confidence the challenger changes what slates gain by {gained.low:+.2%} to "
+        f"{gained.high:+.2%}; the lower bound for look {numbers['look']}, {low:+.2%}, {clears} the bar of "
+        f"{bar:+.2%}."
+    )
+    charts = (levels, gain, *_draw_slices(numbers.get("slices") or [], bar))
+    if harmed := sum(bool(each["is_harmed"]) for each in numbers.get("slices") or []):
+        conclusion += f" It harms {harmed} of {len(numbers['slices'])} slices."
+    return DrawnVerdict(charts, conclusion)
+
+
+def _draw_difference(
+    numbers: Mapping[str, Any], levels: IntervalChart, difference: Interval
+) -> DrawnVerdict:
+    metric, bar = str(numbers["metric"]).upper(), float(numbers["bar"])
     gain = lay_out(
         "Challenger minus champion",
         f"difference in {metric}, paired by campaign ({numbers['test_campaigns']:,} campaigns)",
@@ -61,6 +89,25 @@ def _draw_compared(numbers: Mapping[str, Any]) -> DrawnVerdict:
         f"{difference.high:+.4f}; that interval {clears} the bar of {bar:+.4f}."
     )
     return DrawnVerdict((levels, gain), conclusion)
+
+
+def _draw_slices(slices: list[Mapping[str, Any]], bar: float) -> tuple[IntervalChart, ...]:
+    """The slices that fare worst, pooled with their kind; none where there are no slices."""
+    worst = sorted(slices, key=lambda each: float(each["pooled"]))[:MOST_SLICES]
+    if not worst:
+        return ()
+    intervals = [
+        Interval(
+            str(each["label"]),
+            float(each["pooled"]),
+            float(each["pooled"]) - 1.96 * float(each["pooled_error"]),
+            float(each["pooled"]) + 1.96 * float(each["pooled_error"]),
+        )
+        for each in worst
+    ]
+    title = f"The {len(worst)} slices of {len(slices)} that fare worst"
+    marks = [(0.0, "no change"), (bar, "bar")]
+    return (lay_out(title, "relative gain, pooled with slices of its kind", intervals, marks, signed=True),)
 
 
 def _draw_snips(numbers: Mapping[str, Any]) -> DrawnVerdict:

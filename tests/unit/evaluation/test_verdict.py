@@ -2,22 +2,39 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from letterpress.evaluation.snips import estimate_policy_value
-from letterpress.evaluation.verdict import RankersOnTest, Verdict, judge_by_ndcg, judge_by_snips
+from letterpress.evaluation.verdict import (
+    Condition,
+    Gained,
+    RankersOnTest,
+    Verdict,
+    judge_by_ndcg,
+    judge_by_snips,
+)
 
 
 def judge(
-    difference: float, *, slates: int = 600, min_test_slates: int = 200, noise: float = 0.02
+    difference: float,
+    *,
+    slates: int = 600,
+    min_test_slates: int = 200,
+    noise: float = 0.02,
+    look: int = 1,
+    slices: dict[str, NDArray[np.str_]] | None = None,
+    conditions: tuple[Condition, ...] = (),
 ) -> Verdict:
     generator = np.random.default_rng(1)
     champion = 0.4 + 0.2 * generator.random(slates)
     challenger = champion + difference + noise * generator.normal(size=slates)
     return judge_by_ndcg(
-        RankersOnTest(8, champion, champion, challenger, np.arange(slates) // 3),
-        min_relative_gain=0.005,
+        RankersOnTest(8, champion, champion, challenger, np.arange(slates) // 3, slices=slices or {}),
+        epsilon=0.005,
         min_test_slates=min_test_slates,
         seed=7,
+        look=look,
+        conditions=conditions,
     )
 
 
@@ -25,20 +42,98 @@ def test_a_clear_winner_is_promoted_with_its_numbers_in_the_reason() -> None:
     verdict = judge(0.05)
     assert verdict.promoted
     assert f"{verdict.numbers['challenger']['mean']:.4f}" in verdict.reason
-    assert f"{verdict.numbers['difference']['low']:+.4f}" in verdict.reason
+    assert f"{verdict.numbers['gain']['low']:+.2%}" in verdict.reason
+    assert verdict.numbers["gain"]["mean"] == pytest.approx(0.1, abs=0.01)
 
 
-def test_a_gain_that_is_real_but_below_the_bar_is_refused() -> None:
+def test_a_gain_that_is_small_and_sure_not_to_be_a_loss_is_promoted() -> None:
     verdict = judge(0.001, noise=0.0001)
-    assert verdict.numbers["difference"]["low"] > 0
+    assert verdict.promoted
+    assert verdict.numbers["bar"] == -0.005
+
+
+def test_a_loss_within_the_tolerance_is_never_promoted_however_sure() -> None:
+    verdict = judge(-0.001, noise=0.01, slates=3000)
+    assert verdict.numbers["gain"]["low"] > verdict.numbers["bar"]
     assert not verdict.promoted
-    assert "not above the bar" in verdict.reason
 
 
 def test_a_gain_that_noise_explains_is_refused_and_says_how_many_campaigns_would_tell() -> None:
-    verdict = judge(0.01, slates=30, min_test_slates=10, noise=0.05)
+    verdict = judge(0.01, slates=30, min_test_slates=10, noise=0.08)
     assert not verdict.promoted
     assert "campaigns would tell" in verdict.reason
+
+
+def test_the_same_evidence_is_worth_less_at_a_later_look() -> None:
+    first, tenth = (judge(0.0015, noise=0.07, slates=1200, look=look) for look in (1, 10))
+    assert first.promoted
+    assert not tenth.promoted
+    assert first.numbers["gain"]["low"] == tenth.numbers["gain"]["low"]
+    assert "at look 10" in tenth.reason
+
+
+def test_a_slice_that_is_harmed_blocks_a_winner_and_is_named() -> None:
+    generator = np.random.default_rng(2)
+    device = np.where(np.arange(600) % 10 == 0, "phones", "desktops")
+    champion = 0.4 + 0.2 * generator.random(600)
+    challenger = champion + np.where(device == "phones", -0.1, 0.05) + 0.02 * generator.normal(size=600)
+    verdict = judge_by_ndcg(
+        RankersOnTest(8, champion, champion, challenger, np.arange(600), slices={"device": device}),
+        epsilon=0.005,
+        min_test_slates=200,
+        seed=7,
+    )
+    assert verdict.numbers["gain"]["low"] > 0
+    assert not verdict.promoted
+    assert "it harms 1 of 2 slices: device phones (-" in verdict.reason
+
+
+def test_a_condition_that_does_not_hold_blocks_and_so_does_one_that_was_not_measured() -> None:
+    kept = Condition("calibration error", 0.02, 0.05)
+    assert judge(0.05, conditions=(kept,)).promoted
+    for broken in (Condition("latency", 9.0, 5.0, "ms"), Condition("latency", float("nan"), 5.0, "ms")):
+        verdict = judge(0.05, conditions=(kept, broken))
+        assert not verdict.promoted
+        assert "latency" in verdict.reason
+        assert "calibration" not in verdict.reason
+
+
+def test_slates_that_tell_no_order_from_another_are_no_evidence() -> None:
+    same = np.full(400, np.nan)
+    verdict = judge_by_ndcg(
+        RankersOnTest(8, same, same, same, np.arange(400)), epsilon=0.005, min_test_slates=200, seed=7
+    )
+    assert not verdict.promoted
+    assert "400 slates that tell no order from another" in verdict.reason
+    assert "look" not in verdict.numbers
+
+
+def test_a_single_campaign_is_refused() -> None:
+    generator = np.random.default_rng(1)
+    ndcg = generator.random(400)
+    verdict = judge_by_ndcg(
+        RankersOnTest(8, ndcg, ndcg, ndcg + 0.1, np.zeros(400, int)), epsilon=0.005, min_test_slates=9, seed=7
+    )
+    assert not verdict.promoted
+    assert "of 1 campaigns" in verdict.reason
+
+
+def test_the_worst_case_of_position_decides() -> None:
+    generator = np.random.default_rng(1)
+    champion = 0.4 + 0.2 * generator.random(600)
+    gained = (
+        Gained(champion, champion + 0.05),
+        Gained(champion, champion + 0.08),
+        Gained(champion, champion - 0.05 + 0.02 * generator.normal(size=600)),
+    )
+    verdict = judge_by_ndcg(
+        RankersOnTest(8, champion, champion, champion + 0.05, np.arange(600), gained),
+        epsilon=0.005,
+        min_test_slates=200,
+        seed=7,
+    )
+    assert verdict.numbers["gain"]["mean"] > 0
+    assert not verdict.promoted
 
 
 def test_a_worse_challenger_is_called_worse() -> None:

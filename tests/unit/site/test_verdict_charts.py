@@ -11,7 +11,7 @@ def judged(gain: float) -> dict[str, Any]:
     champion = generator.uniform(0.4, 0.6, 400)
     verdict = judge_by_ndcg(
         RankersOnTest(8, champion, champion, champion + gain, np.arange(400) // 4),
-        min_relative_gain=0.01,
+        epsilon=0.01,
         min_test_slates=10,
         seed=7,
         rounds=200,
@@ -29,7 +29,25 @@ def test_a_judged_verdict_is_drawn_as_levels_and_as_a_difference() -> None:
 
 
 def test_a_gain_below_the_bar_is_said_to_be_so() -> None:
-    assert "does not lie above the bar" in draw_verdict(judged(gain=0.001)).conclusion
+    assert "does not lie above the bar" in draw_verdict(judged(gain=-0.02)).conclusion
+
+
+def test_slices_are_drawn_worst_first_and_a_harmed_one_is_told() -> None:
+    record = judged(gain=0.05)
+    labels = {"pooled_error": 0.01, "own": 0.0, "own_error": 0.01, "kind": "industry", "clusters": 30}
+    record["numbers"]["slices"] = [
+        {"label": "travel", "pooled": 0.05, "is_harmed": False, **labels},
+        {"label": "food", "pooled": -0.06, "is_harmed": True, **labels},
+    ]
+    drawn = draw_verdict(record)
+    assert [row.label for row in drawn.charts[2].rows] == ["food", "travel"]
+    assert "harms 1 of 2 slices" in drawn.conclusion
+
+
+def test_a_record_of_before_relative_gains_is_still_drawn() -> None:
+    record = judged(gain=0.05)
+    del record["numbers"]["gain"]
+    assert len(draw_verdict(record).charts) == 2
 
 
 def test_a_verdict_on_too_little_is_not_drawn() -> None:
