@@ -72,9 +72,7 @@ def _draw_compared(numbers: Mapping[str, Any]) -> DrawnVerdict:
     return DrawnVerdict(charts, conclusion)
 
 
-def _draw_difference(
-    numbers: Mapping[str, Any], levels: IntervalChart, difference: Interval
-) -> DrawnVerdict:
+def _draw_difference(numbers: Mapping[str, Any], levels: IntervalChart, difference: Interval) -> DrawnVerdict:
     metric, bar = str(numbers["metric"]).upper(), float(numbers["bar"])
     gain = lay_out(
         "Challenger minus champion",

@@ -118,7 +118,7 @@ def test_a_single_campaign_is_refused() -> None:
     assert "of 1 campaigns" in verdict.reason
 
 
-def test_the_worst_case_of_position_decides() -> None:
+def test_what_position_could_explain_widens_the_interval() -> None:
     generator = np.random.default_rng(1)
     champion = 0.4 + 0.2 * generator.random(600)
     gained = (
