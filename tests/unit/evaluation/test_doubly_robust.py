@@ -13,13 +13,13 @@ TRUTH = float(RATES @ WANTED)
 
 def test_the_doubly_robust_estimate_is_right_with_a_wrong_model_and_narrower_with_a_right_one() -> None:
     generator = np.random.default_rng(8)
-    actions = generator.choice(3, size=20_000, p=LOGGING)
-    rewards = (generator.random(20_000) < RATES[actions]).astype(float)
+    actions = generator.choice(3, size=8_000, p=LOGGING)
+    rewards = (generator.random(8_000) < RATES[actions]).astype(float)
     logged, target = LOGGING[actions], WANTED[actions]
-    wrong = PredictedRewards(np.full(20_000, 0.5), np.full(20_000, 0.5))
-    right = predict_by_action(rewards, actions, np.zeros(20_000, int), WANTED[:, None], seed=1)
+    wrong = PredictedRewards(np.full(8_000, 0.5), np.full(8_000, 0.5))
+    right = predict_by_action(rewards, actions, np.zeros(8_000, int), WANTED[:, None], seed=1)
     found = {
-        name: estimate_policy_value(rewards, logged, target, seed=1, rounds=400, predicted=model)
+        name: estimate_policy_value(rewards, logged, target, seed=1, rounds=200, predicted=model)
         for name, model in (("wrong", wrong), ("right", right))
     }
     for value in found.values():

@@ -110,12 +110,12 @@ def test_a_catalogue_smaller_than_what_was_shown_is_refused() -> None:
         catalogue_coverage(np.ones(2), np.arange(2), np.array([0, 2]), 2, catalogue_size=1)
 
 
-def test_a_hundred_thousand_slates_take_seconds_at_most() -> None:
+def test_ten_thousand_slates_take_less_than_a_second() -> None:
     generator = np.random.default_rng(1)
-    offsets = np.arange(0, 800_001, 8)
-    scores, gains = generator.random(800_000), generator.random(800_000)
+    offsets = np.arange(0, 80_001, 8)
+    scores, gains = generator.random(80_000), generator.random(80_000)
     started = process_time()
     for metric in (reciprocal_rank_per_group, pairwise_accuracy_per_group):
-        assert len(metric(scores, gains, offsets)) == 100_000
-    assert len(ndcg_per_group(scores, gains, offsets, 8)) == 100_000
-    assert process_time() - started < 10
+        assert len(metric(scores, gains, offsets)) == 10_000
+    assert len(ndcg_per_group(scores, gains, offsets, 8)) == 10_000
+    assert process_time() - started < 1
