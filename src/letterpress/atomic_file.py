@@ -16,8 +16,10 @@ def sync_path(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+def write_atomically(path: Path, content: bytes, *, mode: int = 0o644, is_durable: bool = True) -> None:
     """Write `content` beside `path`, flush it to disk and rename it over `path`; nobody sees another `mode`.
+
+    What need not survive a power cut is not waited for: `is_durable=False`.
 
     Raises:
         OSError: no space, no permission; `path` is then as it was.
@@ -29,10 +31,12 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            if is_durable:
+                os.fsync(file.fileno())
         temporary.chmod(mode)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    sync_path(path.parent)
+    if is_durable:
+        sync_path(path.parent)

@@ -96,7 +96,7 @@ class ScaledClock:
     it has shown, whatever happens to its file or to the wall clock; only the first file may set it back.
     """
 
-    LOOK_SECONDS = 0.005
+    LOOK_SECONDS = 0.002
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -127,12 +127,12 @@ class ScaledClock:
             self._stamp = stamp
 
 
-def set_clock(path: Path, start: datetime | None = None, *, speed: float) -> None:
+def set_clock(path: Path, start: datetime | None = None, *, speed: float, is_durable: bool = True) -> None:
     """From now on the clock at `path` runs `speed` times as fast as the wall clock.
 
     It goes on from `start`, or from what it shows when none is given; when this returns, every program of
     the home has seen it. A slower time is announced `LEAD_SECONDS` before it begins, so that all change at
-    the same instant and nobody has to go back.
+    the same instant and nobody has to go back. A step of many need not be durable; the last one must.
 
     Raises:
         ValueError: `start` lies before what the clock shows already, or `speed` is not above zero.
@@ -154,7 +154,7 @@ def set_clock(path: Path, start: datetime | None = None, *, speed: float) -> Non
     data = old.at(begins) if start is None else start.timestamp()
     line = _Line(max(data, held.at(begins)) if is_slower else data, begins, speed)
     anchor = asdict(line) | ({"before": asdict(held)} if is_slower else {})
-    write_atomically(path, json.dumps(anchor).encode())
+    write_atomically(path, json.dumps(anchor).encode(), is_durable=is_durable)
     time.sleep(max(0.0, begins - time.time()) + ScaledClock.LOOK_SECONDS)
 
 

@@ -46,6 +46,7 @@ def _table(result: dict[str, Any]) -> str:
         f"{', '.join(pulse['models'])}",
         f"  round again    {visits['slates']} slates and {visits['events']:,} events through the service, "
         f"{visits['failed']} failed",
+        *_regret(visits["regret"]),
         f"  one answer     {answer['items']} items, median {answer['median_ms']} ms, slowest "
         f"{answer['slowest_ms']} ms; first: {first['item_id']} (score {_score(first)}, "
         f"propensity {first['propensity']:.3f}) from {answer['body']['model']}",
@@ -57,6 +58,16 @@ def _table(result: dict[str, Any]) -> str:
         "  make down stops everything that was started here",
     ]
     return "\n".join(lines)
+
+
+def _regret(regret: dict[str, Any]) -> list[str]:
+    """How far what was served fell short of the best slates; nothing when no slate came."""
+    if regret["regret"] is None:
+        return []
+    return [
+        f"  regret         {regret['regret']:.1%} of the expected clicks were missed; the best order without "
+        f"context misses {regret['popularity_regret']:.1%}, chance {regret['random_regret']:.1%}"
+    ]
 
 
 def _training(name: str, counts: dict[str, int]) -> str:

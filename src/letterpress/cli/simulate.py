@@ -1,4 +1,4 @@
-"""`letterpress simulate`: a seeded log with known truth, as files."""
+"""`letterpress simulate`: a seeded log with known truth, as files, or a world that asks a running service."""
 
 from __future__ import annotations
 
@@ -13,13 +13,24 @@ from letterpress.clock import SystemClock
 from letterpress.errors import UsageError
 
 DEFAULT_START = "2026-01-05"
+DEFAULT_DAYS, DEFAULT_SLATES = 14, 20_000
 
 
 def command(
     *,
-    out: Annotated[Path, typer.Option(help="Folder to write to; the truth goes into truth/ below it.")],
-    days: Annotated[int, typer.Option(help="Days of log.")] = 14,
-    slates: Annotated[int, typer.Option(help="Slates in all.")] = 20_000,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write to; the truth goes into truth/ below it.")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="Address of a running service to react to, in place of --out.")
+    ] = None,
+    days: Annotated[
+        int | None, typer.Option(help=f"Days of log, {DEFAULT_DAYS}; with --against 1.", show_default=False)
+    ] = None,
+    slates: Annotated[
+        int | None,
+        typer.Option(help=f"Slates in all, {DEFAULT_SLATES:,}; with --against 10,000.", show_default=False),
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 7,
     scenario: Annotated[str, typer.Option(help="One of those in docs/simulation.md.")] = "steady",
     start: Annotated[
@@ -28,9 +39,72 @@ def command(
     end_now: Annotated[
         bool, typer.Option("--end-now", help="Let the log end with the last full hour.")
     ] = False,
+    speed: Annotated[
+        str | None,
+        typer.Option(
+            help="With --against: data seconds a second, or max; sets the clock of this home ahead. "
+            "Without it the clock is left as it runs."
+        ),
+    ] = None,
+    first_day: Annotated[
+        int | None,
+        typer.Option(help="With --against: day of the world to begin with; the one after the last run's."),
+    ] = None,
+    leave_waiting: Annotated[
+        bool,
+        typer.Option("--leave-waiting", help="With --against: leave later outcomes to the next run."),
+    ] = False,
+    token: Annotated[
+        str | None, typer.Option(help="With --against: the service's token; the setting's when not given.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a log of builders and recipients whose behaviour is known."""
+    """Write a log of builders and recipients whose behaviour is known, or let them ask a running service."""
+    if against is not None:
+        from letterpress.cli.simulate_against import simulate_against
+
+        if out is not None or start is not None or end_now:
+            raise UsageError("expected no --out, --start or --end-now with --against: it begins now.")
+        simulate_against(
+            against,
+            speed=speed,
+            days=days,
+            slates=slates,
+            seed=seed,
+            scenario=scenario,
+            first_day=first_day,
+            token=token,
+            leave_waiting=leave_waiting,
+            as_json=as_json,
+        )
+        return
+    if out is None:
+        raise UsageError("expected --out FOLDER or --against URL, found neither; give one.")
+    if speed is not None or first_day is not None or token is not None or leave_waiting:
+        raise UsageError("expected --speed, --first-day, --token and --leave-waiting with --against only.")
+    _write_log(
+        out,
+        DEFAULT_DAYS if days is None else days,
+        DEFAULT_SLATES if slates is None else slates,
+        seed,
+        scenario,
+        start=start,
+        end_now=end_now,
+        as_json=as_json,
+    )
+
+
+def _write_log(
+    out: Path,
+    days: int,
+    slates: int,
+    seed: int,
+    scenario: str,
+    *,
+    start: str | None,
+    end_now: bool,
+    as_json: bool,
+) -> None:
     from letterpress.simulation.simulate import Plan, simulate
 
     if end_now and start is not None:

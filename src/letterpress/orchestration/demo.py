@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from letterpress.atomic_file import write_atomically
-from letterpress.clock import ScaledClock, set_clock
+from letterpress.clock import set_clock
 from letterpress.errors import LetterpressError, UsageError
 from letterpress.lake.training_origin import count_training_slates
 from letterpress.orchestration.airflow_api import AirflowApi
@@ -31,17 +31,17 @@ from letterpress.orchestration.local_services import (
     start_site,
     stop_services,
 )
+from letterpress.orchestration.run_closed_loop import STEP_BY_STEP, run_closed_loop
 from letterpress.registry.publication import published
 from letterpress.registry.verdicts import read_verdict
 from letterpress.settings import Settings
+from letterpress.simulation.closed_loop import LoopPlan
 from letterpress.simulation.simulate import Plan, simulate
-from letterpress.simulation.visitors import Visit, visit
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 DAYS = 14
 SLATES = 10_000
 VISITS = 200
-VISIT_SPEED = 10800.0  # three hours of data time a second: outcomes take a day to come back
 WATCHED = "image_enhancement"
 MARK = "demo.json"
 PATIENCE_SECONDS = 600.0
@@ -70,7 +70,7 @@ def run_demo(settings: Settings, say: Say) -> dict[str, Any]:
         start_service(settings)
         with Pulse(settings) as pulse:
             _let_dags_run(api, settings, say)
-            say(f"{VISITS} builders now ask the service; two days pass in {48 * 3600 / VISIT_SPEED:.0f} s")
+            say(f"{VISITS} builders ask the service on one day; the outcomes of the next days follow")
             visits = _visit(settings)
             say("what the service logged goes round the loop")
             time.sleep(settings.service.log_rotate_seconds + 1)
@@ -149,26 +149,19 @@ def _refuse_failed(runs: list[dict[str, Any]]) -> None:
         )
 
 
-def _visit(settings: Settings) -> Any:
-    clock = ScaledClock(settings.paths.clock)
-    set_clock(settings.paths.clock, speed=VISIT_SPEED)
-    time.sleep(2 * ScaledClock.LOOK_SECONDS)
-    token = settings.service.token
-    plan = Visit(
-        url=service_url(settings),
-        day=DAYS,
-        slates=VISITS,
-        seed=settings.seed,
-        token=None if token is None else token.get_secret_value(),
-    )
-    try:
-        return visit(plan, clock)
-    finally:
-        set_clock(settings.paths.clock, speed=1.0)
+def _visit(settings: Settings) -> dict[str, Any]:
+    plan = LoopPlan(url=service_url(settings), days=1, slates=VISITS, seed=settings.seed, first_day=DAYS)
+    return run_closed_loop(settings, plan, speed=STEP_BY_STEP)
 
 
 def _report(
-    settings: Settings, visits: Any, pulse: Pulse, answer: dict[str, Any], notes: list[str], *, seconds: float
+    settings: Settings,
+    visits: dict[str, Any],
+    pulse: Pulse,
+    answer: dict[str, Any],
+    notes: list[str],
+    *,
+    seconds: float,
 ) -> dict[str, Any]:
     from letterpress.lake.ledger import total_counts
     from letterpress.lake.snapshots import Snapshot
@@ -185,7 +178,7 @@ def _report(
         "training": training,
         "verdicts": _verdicts(settings.paths.registry / "verdicts", settings),
         "served": {name: each.model for name, each in published(settings.paths).items()},
-        "visits": {"slates": visits.slates, "events": visits.events, "failed": visits.failed},
+        "visits": {name: visits[name] for name in ("slates", "events", "failed", "regret")},
         "pulse": {"requests": pulse.requests, "failed": pulse.failed, "models": sorted(pulse.models)},
         "answer": answer,
         "addresses": {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -95,6 +96,8 @@ class Readiness(Struct, kw_only=True):
     """`ready` is whether slates can be answered; `problems` is what a person should look at."""
 
     ready: bool
+    now: datetime
+    """The time that this service goes by; simulated in a home that has a clock of its own."""
     models: list[ModelState]
     snapshot: str | None
     log: LogState

@@ -126,6 +126,7 @@ class RankingService:
         ]
         return Readiness(
             ready=bool(models) and loaded.snapshot is not None,
+            now=self.clock.now(),
             models=models,
             snapshot=None if loaded.snapshot is None else loaded.snapshot.snapshot_id,
             log=log,

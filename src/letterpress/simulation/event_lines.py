@@ -79,9 +79,12 @@ _ENVELOPE = np.dtype(
 def _write_times(places: NDArray[np.void], moments: Ints) -> None:
     """Fill `places` of type `_TIME`."""
     minutes, milliseconds = np.divmod(moments, MINUTE)
-    first = minutes.min()
-    table = np.datetime_as_string(np.arange(first, minutes.max() + 1).astype("datetime64[m]"), unit="m")
-    places["minute"] = table[minutes - first]
+    first, last = minutes.min(), minutes.max()
+    if last - first < len(minutes):
+        table = np.datetime_as_string(np.arange(first, last + 1).astype("datetime64[m]"), unit="m")
+        places["minute"] = table[minutes - first]
+    else:  # a few moments far apart
+        places["minute"] = np.datetime_as_string(minutes.astype("datetime64[m]"), unit="m")
     places["second"] = _seconds()[milliseconds]
 
 
