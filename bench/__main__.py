@@ -10,7 +10,18 @@ from bench.report import write_document
 from letterpress.errors import LetterpressError
 from letterpress.log import configure_log
 
-NAMES = ("rank", "ingest", "judge", "kill", "lambdarank", "open-bandit", "resiliency", "simulate", "upworthy")
+NAMES = (
+    "rank",
+    "ingest",
+    "judge",
+    "kill",
+    "lambdarank",
+    "open-bandit",
+    "resiliency",
+    "simulate",
+    "upworthy",
+    "loop",
+)
 RESULTS = Path(__file__).with_name("results")
 DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 WRONG_USAGE = 2

@@ -1,0 +1,88 @@
+"""The simulated world against a real service of a real home: what it shows comes back as training data."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from bench.loop import RECOMMENDER, build_home, release_ranker
+from bench.rank import Server, free_port, running
+
+from letterpress.cli.serve import serve_arguments, serve_environment
+from letterpress.clock import ScaledClock
+from letterpress.errors import UsageError
+from letterpress.lake.snapshots import Snapshot
+from letterpress.lake.training_origin import count_training_slates
+from letterpress.orchestration.build_features import build_features
+from letterpress.orchestration.ingest_landing import ingest_landing
+from letterpress.orchestration.publish_features import publish_features
+from letterpress.orchestration.run_closed_loop import STEP_BY_STEP, run_closed_loop
+from letterpress.settings import ServiceSettings, Settings
+from letterpress.simulation.closed_loop import LoopPlan
+
+DAYS, HISTORY, SLATES = 6, 1_500, 150
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A home with a history, and popularity as its champion."""
+    service = ServiceSettings(port=free_port(), log_rotate_seconds=0.5)
+    settings = Settings(home=tmp_path_factory.mktemp("lived") / "var", service=service)
+    build_home(settings, days=DAYS, slates=HISTORY)
+    return settings
+
+
+@pytest.fixture(scope="module")
+def url(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A served home."""
+    port = settings.service.port
+    command = ["bentoml", *serve_arguments(settings, port)]
+    environment = serve_environment(settings) | {"LETTERPRESS_SERVICE__LOG_ROTATE_SECONDS": "0.5"}
+    server = Server("letterpress", command, environment, port, "/readyz")
+    with running(server, tmp_path_factory.mktemp("served")):
+        yield f"http://127.0.0.1:{port}"
+
+
+def live(settings: Settings, url: str, **changes: Any) -> dict[str, Any]:
+    fields = {"days": 1, "slates": SLATES, "seed": settings.seed, "first_day": DAYS} | changes
+    return run_closed_loop(settings, LoopPlan(url, **fields), speed=STEP_BY_STEP)
+
+
+def test_served_slates_and_their_outcomes_are_trained_on_and_a_better_model_has_less_regret(
+    settings: Settings, url: str
+) -> None:
+    by_popularity = live(settings, url)
+    assert (by_popularity["slates"], by_popularity["failed"]) == (SLATES, 0)
+    assert (by_popularity["rejected"], by_popularity["duplicate"], by_popularity["waiting"]) == (0, 0, 0)
+
+    time.sleep(1.5)
+    ingested = ingest_landing(settings)
+    assert ingested["quarantined"] == 0
+    build_features(settings)
+    publish_features(settings)
+    training = Snapshot.open(settings.paths).training_path(RECOMMENDER)
+    assert count_training_slates(training)["own_slates"] == SLATES
+
+    ranker = release_ranker(settings, champion="image_enhancement/1")
+    deadline = time.monotonic() + 30
+    while ranker not in httpx.get(f"{url}/readyz").text and time.monotonic() < deadline:
+        time.sleep(0.1)
+    by_ranker = live(settings, url)
+    assert list(by_ranker["models"]) == [ranker]
+    assert by_ranker["regret"]["regret"] < by_popularity["regret"]["regret"]
+    chance = by_popularity["regret"]["random_regret"]  # at another hour other contexts, of the same kind
+    assert by_ranker["regret"]["random_regret"] == pytest.approx(chance, rel=0.02)
+
+
+def test_service_and_simulation_agree_about_time_and_another_homes_service_is_refused(
+    settings: Settings, url: str, tmp_path: Path
+) -> None:
+    told = datetime.fromisoformat(httpx.get(f"{url}/readyz").json()["now"])
+    assert abs(told - ScaledClock(settings.paths.clock).now()).total_seconds() < 5
+    with pytest.raises(UsageError, match="set LETTERPRESS_HOME to the home of the service"):
+        live(Settings(home=tmp_path / "other"), url)
