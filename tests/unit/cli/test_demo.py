@@ -1,8 +1,11 @@
 from typing import Any
 
-from letterpress.cli.demo import _table
+from letterpress.cli.demo import _regret, _table
 
 INTERVAL = {"mean": 0.7, "low": 0.6, "high": 0.8, "clusters": 30}
+
+
+REGRET = {"regret": 0.12, "popularity_regret": 0.07, "random_regret": 0.21}
 
 
 def result() -> dict[str, Any]:
@@ -20,7 +23,7 @@ def result() -> dict[str, Any]:
             verdict | {"numbers": {}},
         ],
         "served": {"image_enhancement": "r/1"},
-        "visits": {"slates": 5, "events": 20, "failed": 0},
+        "visits": {"slates": 5, "events": 20, "failed": 0, "regret": REGRET},
         "pulse": {"requests": 100, "failed": 0, "models": ["r/1", "r/2"]},
         "answer": {
             "items": 4,
@@ -40,3 +43,10 @@ def test_the_table_shows_every_kind_of_verdict() -> None:
     assert "refused" in table
     assert "not enough evidence" in table
     assert "score unknown" in table
+
+
+def test_the_table_tells_the_regret_of_what_was_served() -> None:
+    (line,) = _regret(REGRET)
+    assert "12.0% of the expected clicks were missed" in line
+    assert "context misses 7.0%, chance 21.0%" in line
+    assert _regret({"regret": None}) == []
