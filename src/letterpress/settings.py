@@ -43,6 +43,13 @@ class Home(_Section):
     """Where state lives. Deleting `root` resets everything."""
 
     root: Path
+    keys_folder: Path | None = None
+    """Where the tenants' keys lie when that is not below `root`."""
+
+    @property
+    def keys(self) -> Path:
+        """One secret a tenant, outside the lake: whoever copies the lake does not get them (ADR 0014)."""
+        return self.keys_folder or self.root / "keys"
 
     @property
     def clock(self) -> Path:
@@ -157,6 +164,9 @@ class Settings(BaseSettings):
     )
 
     home: Path = Field(default=Path("var"), description="folder that holds all state")
+    keys: Path | None = Field(
+        default=None, description="folder with one secret a tenant; keys/ in the home when not set"
+    )
     project: Path = Field(
         default=Path(__file__).resolve().parents[2],
         description="checkout that holds dags/, dbt/, expectations/ and bentos/",
@@ -189,7 +199,8 @@ class Settings(BaseSettings):
 
     @property
     def paths(self) -> Home:
-        return Home(root=self.home.resolve())
+        keys = None if self.keys is None else self.keys.expanduser().resolve()
+        return Home(root=self.home.resolve(), keys_folder=keys)
 
 
 def child_environment(settings: Settings, **extra: str) -> dict[str, str]:
@@ -200,8 +211,10 @@ def child_environment(settings: Settings, **extra: str) -> dict[str, str]:
     """
     programs = str(Path(sys.executable).parent)
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    keys = {} if settings.keys is None else {f"{PREFIX}KEYS": str(settings.paths.keys)}
     return {
         **inherited,
+        **keys,
         "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         f"{PREFIX}HOME": str(settings.paths.root),
         f"{PREFIX}PROJECT": str(settings.project.resolve()),

@@ -12,7 +12,8 @@ import pytest
 from letterpress.cli import main
 from letterpress.errors import BrokenError, UsageError
 from letterpress.events.open_bandit_wheel import fetch_open_bandit
-from letterpress.lake.quarantine import read_quarantine
+from letterpress.lake.quarantine import raw_of, read_quarantine
+from letterpress.lake.tenant_keys import TenantKeys
 from letterpress.orchestration.import_logs import import_logs
 from letterpress.settings import Home, Settings
 
@@ -81,7 +82,7 @@ def test_bad_rows_of_a_csv_go_to_quarantine_as_they_were(
     assert (result["read"], result["raw"], result["quarantined"]) == (15, 14, 1)
     (line,) = read_quarantine(platform.paths)
     assert (line.code, line.field) == ("bad_row", "click")
-    assert line.raw == "9,2019-11-26 00:00:00+00:00,1,1,7,0.1,aa,bb"
+    assert raw_of(line, TenantKeys(platform.paths.keys)) == b"9,2019-11-26 00:00:00+00:00,1,1,7,0.1,aa,bb"
 
 
 def test_a_csv_with_missing_columns_is_wrong_usage_and_lands_nothing(

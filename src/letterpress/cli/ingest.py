@@ -1,20 +1,35 @@
-"""`letterpress ingest`: landing to raw."""
+"""`letterpress ingest`: landing to raw, or what became readable in quarantine."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from letterpress.cli.output import JsonOption, print_result
+from letterpress.errors import UsageError
 from letterpress.settings import read_settings
 
 
-def command(*, as_json: JsonOption = False) -> None:
+def command(
+    *,
+    requeue: Annotated[
+        bool, typer.Option("--requeue", help="First take back from quarantine what a fix made readable.")
+    ] = False,
+    reason: Annotated[
+        str | None, typer.Option(metavar="CODE", help="With --requeue: only lines with this reason.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Bring what waits in landing into raw; bad lines go to quarantine with a reason."""
     from letterpress.orchestration.ingest_landing import ingest_landing
+    from letterpress.orchestration.requeue_quarantine import requeue_quarantine
 
     settings = read_settings()
-    result = ingest_landing(settings)
+    if reason is not None and not requeue:
+        raise UsageError("expected --reason together with --requeue, found it alone; add --requeue.")
+    result = requeue_quarantine(settings, reason=reason) if requeue else ingest_landing(settings)
     print_result(result, as_json=as_json, text=summarise(result, settings.paths.quarantine))
 
 
@@ -22,7 +37,10 @@ def summarise(result: dict[str, Any], quarantine: Path) -> str:
     """One sentence on what became of the lines, and where the bad ones are."""
     reasons = f" (the reasons are in {quarantine})" if result["quarantined"] else ""
     hours = f"; hours to build: {', '.join(result['ranges'])}" if result["ranges"] else ""
+    found = sum(each["found"] for each in result["masked"])
+    masked = f"; masked {found} personal values" if found else ""
+    back = f"; {result['requeued']['taken']} lines left quarantine" if "requeued" in result else ""
     return (
         f"read {result['read']}: {result['raw']} to raw, {result['duplicate']} duplicates, "
-        f"{result['quarantined']} to quarantine{reasons}{hours}"
+        f"{result['quarantined']} to quarantine{reasons}{masked}{back}{hours}"
     )

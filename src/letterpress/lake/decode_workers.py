@@ -1,6 +1,6 @@
 """Processes that decode blocks, one each beside the one that reads and writes; results come in order.
 
-`python -m letterpress.lake.decode_workers` is such a process: it answers on its standard output until its
+`python -m letterpress.lake.decode_workers KEYS` is such a process: it answers on standard output until its
 standard input ends, which it also does when its parent is killed.
 """
 
@@ -15,20 +15,22 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from letterpress.errors import LetterpressError, StorageError
 from letterpress.lake.decoding import DecodedBlock, decode_block
 from letterpress.lake.log_file import Lines
+from letterpress.lake.tenant_keys import TenantKeys
 
 Job = tuple[Lines, datetime]
 
 
 class _Worker:
-    def __init__(self) -> None:
+    def __init__(self, keys: Path) -> None:
         jobs, own_jobs = os.pipe()
         own_results, results = os.pipe()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "letterpress.lake.decode_workers"], stdin=jobs, stdout=results
+            [sys.executable, "-m", "letterpress.lake.decode_workers", str(keys)], stdin=jobs, stdout=results
         )
         os.close(jobs)
         os.close(results)
@@ -65,18 +67,18 @@ class _Worker:
 class Decoders:
     """Decodes blocks in order: in `workers`, or here when there are none."""
 
-    def __init__(self, workers: list[_Worker]) -> None:
-        self._workers = workers
+    def __init__(self, workers: list[_Worker], keys: TenantKeys) -> None:
+        self._workers, self._keys = workers, keys
 
     def decode(self, blocks: Iterable[tuple[int, Lines]], at: datetime) -> Iterator[tuple[int, DecodedBlock]]:
         """The decoded blocks with the number that came with each, in their order.
 
         Raises:
-            StorageError: a worker ended.
+            StorageError: a worker ended, or a tenant's key cannot be read.
         """
         if not self._workers:
             for number, lines in blocks:
-                yield number, decode_block(lines, at)
+                yield number, decode_block(lines, at, self._keys)
             return
         busy: deque[tuple[int, _Worker]] = deque()
         for turn, (number, lines) in enumerate(blocks):
@@ -95,17 +97,17 @@ class Decoders:
 
 
 @contextmanager
-def start_decoders(n_workers: int) -> Iterator[Decoders]:
-    """Decoders with `n_workers` processes, which end with the block."""
-    workers = [_Worker() for _ in range(n_workers)]
+def start_decoders(n_workers: int, keys: Path) -> Iterator[Decoders]:
+    """Decoders with `n_workers` processes, which end with the block; the tenants' keys lie in `keys`."""
+    workers = [_Worker(keys) for _ in range(n_workers)]
     try:
-        yield Decoders(workers)
+        yield Decoders(workers, TenantKeys(keys))
     finally:
         for worker in workers:
             worker.close()
 
 
-def serve() -> None:
+def serve(keys: TenantKeys) -> None:
     """Answer jobs until there are no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interruption means
     jobs = Connection(os.dup(0), writable=False)
@@ -117,7 +119,7 @@ def serve() -> None:
         except EOFError:
             return
         try:
-            answer: DecodedBlock | Exception = decode_block(lines, at)
+            answer: DecodedBlock | Exception = decode_block(lines, at, keys)
         except (LetterpressError, OSError) as error:
             answer = error
         try:
@@ -127,4 +129,4 @@ def serve() -> None:
 
 
 if __name__ == "__main__":
-    serve()
+    serve(TenantKeys(Path(sys.argv[1])))

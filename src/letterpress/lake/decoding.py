@@ -5,7 +5,7 @@ A block is decoded in this process or in another one (`decode_workers`); both ru
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,9 @@ from letterpress.events.codec import MalformedEventError, read_line
 from letterpress.events.types import EVENT_NAMES, EVENT_TYPES
 from letterpress.lake.identity import Keys, identify
 from letterpress.lake.log_file import Lines
+from letterpress.lake.masking import Findings, mask_rows
 from letterpress.lake.raw_columns import events_to_table
+from letterpress.lake.tenant_keys import TenantKeys
 
 _EVENT_NAME = dict(zip(EVENT_TYPES, EVENT_NAMES, strict=True))
 
@@ -62,16 +64,26 @@ class DecodedBlock:
     n_lines: int
     rows: list[DecodedRows] = field(default_factory=list)
     bad: list[BadText] = field(default_factory=list)
+    masked: Findings = field(default_factory=Counter)
+    """What personal data was found and masked."""
 
 
-def decode_block(lines: Lines, received_at: datetime) -> DecodedBlock:
-    """The events of `lines` as rows by type, and the lines that are none.
+def decode_block(lines: Lines, received_at: datetime, tenant_keys: TenantKeys) -> DecodedBlock:
+    """The events of `lines` as rows by type, without personal data, and the lines that are none.
 
     `received_at` is filled in where an event carries none.
+
+    Raises:
+        StorageError: there is personal data, and no key to mask it with.
     """
     events, bad = _decode_lines(lines)
-    rows = [_as_rows(_EVENT_NAME[kind], events[kind], received_at) for kind in EVENT_TYPES if kind in events]
-    return DecodedBlock(len(lines.texts), rows, bad)
+    block = DecodedBlock(len(lines.texts), [], bad)
+    for kind in EVENT_TYPES:
+        if kind in events:
+            rows, masked = _as_rows(_EVENT_NAME[kind], events[kind], received_at, tenant_keys)
+            block.rows.append(rows)
+            block.masked.update(masked)
+    return block
 
 
 def _decode_lines(lines: Lines) -> tuple[dict[type, list[Any]], list[BadText]]:
@@ -87,7 +99,9 @@ def _decode_lines(lines: Lines) -> tuple[dict[type, list[Any]], list[BadText]]:
     return events, bad
 
 
-def _as_rows(event: str, events: list[Any], received_at: datetime) -> DecodedRows:
-    rows = events_to_table(event, events, received_at)
+def _as_rows(
+    event: str, events: list[Any], received_at: datetime, tenant_keys: TenantKeys
+) -> tuple[DecodedRows, Findings]:
+    rows, masked = mask_rows(event, events_to_table(event, events, received_at), tenant_keys)
     recommenders = pa.array([each.recommender for each in events], pa.string())
-    return DecodedRows(event, rows, recommenders, identify(event, rows, recommenders))
+    return DecodedRows(event, rows, recommenders, identify(event, rows, recommenders)), masked

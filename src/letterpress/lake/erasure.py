@@ -16,8 +16,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from letterpress.events.personal_data import pseudonymise
 from letterpress.lake.ledger import finish_moves, ledger_path, open_ledger
-from letterpress.lake.quarantine import QuarantinedLine
+from letterpress.lake.quarantine import QuarantinedLine, raw_of, read_quarantine_file
 from letterpress.lake.retention import PERSONAL
 from letterpress.lake.rewrite import (
     Change,
@@ -32,6 +33,7 @@ from letterpress.lake.rewrite import (
 )
 from letterpress.lake.stored_files import hash_stored
 from letterpress.lake.subject import Subject
+from letterpress.lake.tenant_keys import TenantKeys, key_id_of
 from letterpress.settings import Home
 
 FORGOTTEN = "forgotten"
@@ -69,8 +71,9 @@ def count_traces(home: Home, subject: Subject) -> Erased:
     Raises:
         StorageError: a file is damaged.
     """
-    staged = stage_rewrite(home, ("tenant", *PERSONAL), _rule(subject), dry_run=True)
-    quarantined = sum(_split(path, subject)[1] for path in _quarantine(home))
+    keys = TenantKeys(home.keys)
+    staged = stage_rewrite(home, ("tenant", *PERSONAL), _rule(subject, keys), dry_run=True)
+    quarantined = sum(_split(path, subject, keys)[1] for path in _quarantine(home))
     return Erased("", tuple(staged.files), staged.removed, staged.unlinked, quarantined)
 
 
@@ -84,9 +87,10 @@ def erase(home: Home, subject: Subject, request: str, at: datetime) -> Erased:
         finish_moves(home)
         drop_empty_files(home)
     before = _unfinished(home, request)
-    staged = stage_rewrite(home, ("tenant", *PERSONAL), _rule(subject))
+    keys = TenantKeys(home.keys)
+    staged = stage_rewrite(home, ("tenant", *PERSONAL), _rule(subject, keys))
     raw_removed, raw_unlinked = staged.removed, staged.unlinked
-    quarantined = _stage_quarantine(home, subject, staged)
+    quarantined = _stage_quarantine(home, subject, staged, keys)
     done = Erased(
         at.isoformat() if before is None else before.started_at,
         (*(before.files if before else ()), *staged.files),
@@ -142,21 +146,31 @@ def _note(ledger: sqlite3.Connection, subject: Subject, request: str, done: Eras
             ledger.execute("delete from tenants where tenant = ?", (subject.tenant,))
 
 
-def _rule(subject: Subject) -> Rule:
-    return lambda _, rows: _judge(subject, rows)
+def _rule(subject: Subject, keys: TenantKeys) -> Rule:
+    return lambda _, rows: _judge(subject, rows, keys)
 
 
-def _judge(subject: Subject, rows: pa.Table) -> Change:
+def _judge(subject: Subject, rows: pa.Table, keys: TenantKeys) -> Change:
     """Which rows go, and in which the identifier goes."""
     nobody = np.zeros(len(rows), bool)
     of_tenant = ~nobody if subject.tenant is None else _equal(rows["tenant"], subject.tenant)
     if subject.recipient is None:
         return Change(of_tenant)
     present = [name for name in PERSONAL if name in rows.column_names]
-    return Change(nobody, {name: of_tenant & _equal(rows[name], subject.recipient) for name in present})
+    known_as = _pseudonyms(subject.recipient, rows["tenant"], keys)
+    return Change(nobody, {name: of_tenant & _equal(rows[name], known_as) for name in present})
 
 
-def _equal(column: pa.ChunkedArray, value: str) -> Mask:
+def _pseudonyms(recipient: str, tenants: pa.ChunkedArray, keys: TenantKeys) -> pa.Array:
+    """What raw calls the recipient in each row, (n,): a hash with the key of the row's tenant."""
+    coded = tenants.combine_chunks().dictionary_encode()
+    found = [keys.find(key_id_of(tenant)) for tenant in coded.dictionary.to_pylist()]
+    names = [None if key is None else pseudonymise(recipient, key.pseudonyms) for key in found]
+    names = [name or recipient for name in names]
+    return pa.array(names, pa.string()).take(coded.indices)
+
+
+def _equal(column: pa.ChunkedArray, value: str | pa.Array) -> Mask:
     return np.asarray(pc.fill_null(pc.equal(column, value), fill_value=False).to_numpy(), bool)
 
 
@@ -164,19 +178,25 @@ def _quarantine(home: Home) -> list[Path]:
     return sorted(home.quarantine.glob("[!.]*.jsonl"))
 
 
-def _split(path: Path, subject: Subject) -> tuple[list[bytes], int]:
-    """The lines of a quarantine file that stay, and how many of its lines name the subject."""
-    decoder = msgspec.json.Decoder(QuarantinedLine)
+def _split(path: Path, subject: Subject, keys: TenantKeys) -> tuple[list[bytes], int]:
+    """The lines of a quarantine file that stay, and how many of its lines are of or name the subject.
+
+    A line whose key was destroyed before is unreadable for everybody and stays.
+    """
     kept: list[bytes] = []
     gone = 0
-    with path.open("rb") as stream:
-        for text in stream:
-            line = decoder.decode(text)
-            if subject.is_named_in(line.raw_bytes) and _may_be_of_tenant(subject, line.raw_bytes):
-                gone += 1
-            else:
-                kept.append(_without_file_name(line, text, subject))
+    for text, line in read_quarantine_file(path):
+        if _is_of(subject, line, raw_of(line, keys)):
+            gone += 1
+        else:
+            kept.append(_without_file_name(line, text, subject))
     return kept, gone
+
+
+def _is_of(subject: Subject, line: QuarantinedLine, raw: bytes | None) -> bool:
+    if subject.kind == "tenant" and line.key == key_id_of(subject.tenant or ""):
+        return True
+    return raw is not None and subject.is_named_in(raw) and _may_be_of_tenant(subject, raw)
 
 
 def _without_file_name(line: QuarantinedLine, text: bytes, subject: Subject) -> bytes:
@@ -197,13 +217,13 @@ def _may_be_of_tenant(subject: Subject, line: bytes) -> bool:
     return not isinstance(tenant, str) or tenant == subject.tenant
 
 
-def _stage_quarantine(home: Home, subject: Subject, staged: Rewrite) -> int:
+def _stage_quarantine(home: Home, subject: Subject, staged: Rewrite, keys: TenantKeys) -> int:
     folder = home.raw / ".staging"
     if not folder.is_dir():
         staging_folder(home)
     total = 0
     for number, path in enumerate(_quarantine(home)):
-        kept, gone = _split(path, subject)
+        kept, gone = _split(path, subject, keys)
         if gone or b"".join(kept) != path.read_bytes():
             total += gone
             target = folder / f"quarantine-{number:06d}.jsonl"

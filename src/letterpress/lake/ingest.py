@@ -8,10 +8,11 @@ run does what is owed.
 from __future__ import annotations
 
 import errno
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from letterpress.lake.decoding import DecodedBlock, DecodedRows
 from letterpress.lake.durability import sync_paths
 from letterpress.lake.identity_store import identity_folder, open_identity
 from letterpress.lake.ingest_lock import hold_ingest_lock
-from letterpress.lake.landing import checksum, list_landing
+from letterpress.lake.landing import checksum, list_landing, log_name, open_landed
 from letterpress.lake.ledger import (
     FileEntry,
     FileReport,
@@ -34,9 +35,11 @@ from letterpress.lake.ledger import (
     lines_of_known_file,
 )
 from letterpress.lake.log_file import Lines, LogFile
+from letterpress.lake.masking import Findings, mask_name
 from letterpress.lake.quarantine import QuarantineWriter, quarantine_path
 from letterpress.lake.raw_schema import ensure_anchors
 from letterpress.lake.raw_store import Chunk, RawStage
+from letterpress.lake.tenant_keys import TenantKeys
 from letterpress.log import log_step
 from letterpress.settings import Home
 
@@ -53,6 +56,8 @@ class IngestReport:
 
     files: list[FileReport] = field(default_factory=list)
     hours: list[tuple[str, str]] = field(default_factory=list)
+    masked: Findings = field(default_factory=Counter)
+    """What personal data was found and masked on the way."""
 
     def total(self, count: str) -> int:
         """`read`, `raw`, `duplicate` or `quarantined` over all files."""
@@ -72,12 +77,12 @@ def ingest(home: Home, clock: Clock, *, threads: int, wait_seconds: float = 30.0
             finish_moves(home)
             ensure_anchors(home.raw)
             batches = list(_batches(list_landing(home)))
-            with start_decoders(_count_workers(batches, threads)) as decoders:
+            with start_decoders(_count_workers(batches, threads), home.keys) as decoders:
                 for paths in batches:
                     _ingest_batch(home, clock.now(), threads, decoders, paths, report)
     except OSError as error:
         raise _as_storage_error(error, home) from error
-    return IngestReport(report.files, sorted(set(report.hours)))
+    return IngestReport(report.files, sorted(set(report.hours)), report.masked)
 
 
 def _count_workers(batches: list[list[Path]], threads: int) -> int:
@@ -94,9 +99,11 @@ def _ingest_batch(
         batch.run(paths)
         report.files.extend(entry.report for entry in batch.entries)
         report.hours.extend(sorted(batch.stage.hours))
+        report.masked.update(batch.masked)
         counts.update(
             {name: batch.total(name) for name in ("read", "raw", "duplicate", "quarantined")},
             partitions=len(batch.stage.moves()),
+            masked=batch.masked.total(),
         )
 
 
@@ -131,6 +138,7 @@ def _batches(paths: list[Path]) -> Iterator[list[Path]]:
 class _File:
     """One file of a batch, and what became of its lines so far."""
 
+    landed: str
     log: LogFile
     quarantine: QuarantineWriter
     n_events: int = 0
@@ -148,12 +156,14 @@ class _File:
         n_bad = len(self.quarantine.lines)
         duplicate = self.n_events - self.n_new
         report = FileReport(self.quarantine.file, self.n_events + n_bad, self.n_new, duplicate, n_bad)
-        return FileEntry(report, self.log.sha256, self.log.size, dict(self.quarantine.codes))
+        codes = dict(self.quarantine.codes)
+        return FileEntry(report, self.log.sha256, self.log.size, codes, landed=self.landed)
 
-    def copy_entry(self, name: str) -> FileEntry:
+    def copy_entry(self, name: str, landed: str) -> FileEntry:
         """The entry of another file of the same batch with the very same bytes."""
         n_lines = self.entry().report.read
-        return FileEntry(FileReport(name, n_lines, 0, n_lines, 0), self.log.sha256, self.log.size, {})
+        report = FileReport(name, n_lines, 0, n_lines, 0)
+        return FileEntry(report, self.log.sha256, self.log.size, {}, landed=landed)
 
 
 class _Batch:
@@ -166,7 +176,9 @@ class _Batch:
         self.entries: list[FileEntry] = []
         self._decoders = decoders
         self._identity = open_identity(home)
-        self._copies: list[tuple[str, _File]] = []
+        self._copies: list[tuple[str, str, _File]] = []
+        self._keys = TenantKeys(home.keys)
+        self.masked: Findings = Counter()
         self._latest: dict[str, datetime] = {}
         self._held: dict[str, list[DecodedRows]] = defaultdict(list)
         self._held_bytes = 0
@@ -182,11 +194,18 @@ class _Batch:
             sync_paths(identity_folder(self.home) / file.name for file in identity.added)
             if identity.added:
                 sync_paths([identity_folder(self.home)])
-        except OSError:
+        except (OSError, StorageError):
             self.stage.discard()
             raise
         commit_batch(
-            self.home, self.entries, self.stage.hours, moves, self.at, identity=identity, latest=self._latest
+            self.home,
+            self.entries,
+            self.stage.hours,
+            moves,
+            self.at,
+            identity=identity,
+            latest=self._latest,
+            masked=self.masked,
         )
         finish_moves(self.home)
 
@@ -203,7 +222,7 @@ class _Batch:
             if file.quarantine.lines:
                 staged = self._stage_quarantine(file.quarantine, file.log)
                 moves.append((staged, quarantine_path(self.home, file.log.sha256)))
-        self.entries += [first.copy_entry(name) for name, first in self._copies]
+        self.entries += [first.copy_entry(name, landed) for name, landed, first in self._copies]
         self.entries.sort(key=lambda entry: entry.report.path)
         sync_paths(source for source, _ in moves)
         return moves
@@ -212,21 +231,24 @@ class _Batch:
         """The files to read. One whose very bytes were read before is entered as duplicates, unread."""
         files: dict[str, _File] = {}
         for path in paths:
-            name = str(path.relative_to(self.home.landing))
-            sha256 = checksum(path)
+            landed = str(path.relative_to(self.home.landing))
+            name = mask_name(log_name(landed), self._keys)
+            sha256 = checksum(self.home, path)
             n_lines = lines_of_known_file(self.home, sha256)
             if n_lines is not None:
                 report = FileReport(name, n_lines, 0, n_lines, 0)
-                self.entries.append(FileEntry(report, sha256, path.stat().st_size, {}))
+                self.entries.append(FileEntry(report, sha256, path.stat().st_size, {}, landed=landed))
             elif sha256 in files:
-                self._copies.append((name, files[sha256]))
+                self._copies.append((name, landed, files[sha256]))
             else:
-                files[sha256] = _File(LogFile(path), QuarantineWriter(name, self.at))
+                log = LogFile(path, name=log_name(path.name), opened=partial(open_landed, self.home))
+                files[sha256] = _File(landed, log, QuarantineWriter(name, self.at, self._keys))
         return list(files.values())
 
     def _take(self, file: _File, block: DecodedBlock) -> None:
         """Keep the events of a block that raw does not have, and put its bad lines aside."""
         file.n_events += block.n_lines - len(block.bad)
+        self.masked.update(block.masked)
         for bad in block.bad:
             file.quarantine.add(bad.text, bad.number, bad.problem())
         for each in block.rows:

@@ -7,6 +7,7 @@ from the list of moves.
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,6 +40,13 @@ create table if not exists hours (
     announced integer not null default 0,
     primary key (recommender, hour)
 );
+create table if not exists masked (
+    batch integer not null, event text not null, field text not null, kind text not null,
+    found integer not null, primary key (batch, event, field, kind)
+);
+create table if not exists requeued (
+    file text not null, code text not null, lines integer not null, at text not null
+);
 create table if not exists moves (source text not null, target text not null);
 create table if not exists deletions (path text not null, sha256 text not null);
 create table if not exists identity_runs (name text primary key, n_keys integer not null);
@@ -70,6 +78,8 @@ class FileEntry:
     sha256: str
     n_bytes: int
     reasons: Mapping[str, int]
+    landed: str | None = None
+    """Its path below landing, when the report's was masked or speaks of it unencrypted."""
 
 
 def ledger_path(home: Home) -> Path:
@@ -89,6 +99,7 @@ def open_ledger(home: Home) -> Iterator[sqlite3.Connection]:
     try:
         connection = sqlite3.connect(path, timeout=30.0)
         try:
+            connection.execute("pragma secure_delete = on")  # the names of landed files are their senders'
             connection.executescript(_SCHEMA + STORED_FILES)
             with connection:
                 yield connection
@@ -110,11 +121,13 @@ def commit_batch(
     *,
     identity: IdentityChange = NO_CHANGE,
     latest: Mapping[str, datetime] = MappingProxyType({}),
+    masked: Mapping[tuple[str, str, str], int] = MappingProxyType({}),
 ) -> None:
     """Record files, changed hours (recommender, hour) and the moves to do, all or nothing.
 
     The landing files of `entries` are deleted with the moves. `identity` are the runs of keys that change,
-    `latest` the last event time of every tenant.
+    `latest` the last event time of every tenant, `masked` how often personal data was found: (event type,
+    field, kind).
     """
     moves = list(moves)
     written = describe_moves(home, moves)
@@ -129,12 +142,12 @@ def commit_batch(
             "on conflict do update set batch = excluded.batch, announced = 0",
             [(recommender, hour, batch) for recommender, hour in hours],
         )
-        root = home.root
         ledger.executemany(
-            "insert into moves values (?, ?)",
-            [(str(source.relative_to(root)), str(target.relative_to(root))) for source, target in moves],
+            "insert into masked values (?, ?, ?, ?, ?)",
+            [(batch, *what, found) for what, found in sorted(masked.items())],
         )
-        read = [(entry.report.path, entry.sha256) for entry in entries]
+        _insert_moves(ledger, home, moves)
+        read = [(entry.landed or entry.report.path, entry.sha256) for entry in entries]
         ledger.executemany("insert into deletions values (?, ?)", read)
         ledger.executemany("delete from unknown_files where sha256 = ?", [(sha256,) for _, sha256 in read])
         _change_identity(ledger, identity)
@@ -143,6 +156,37 @@ def commit_batch(
             "on conflict do update set latest_at = max(latest_at, excluded.latest_at)",
             [(tenant, _instant(moment)) for tenant, moment in sorted(latest.items())],
         )
+
+
+def commit_requeue(
+    home: Home,
+    taken: Sequence[tuple[str, str, int]],
+    moves: Iterable[tuple[Path, Path]],
+    at: datetime,
+) -> None:
+    """Record that lines left quarantine for raw: (quarantine file, code, lines), with the moves to do.
+
+    What a file's own entry says stays: `quarantined` counts what was put aside when it was read.
+    """
+    moves = list(moves)
+    written = describe_moves(home, moves)
+    with open_ledger(home) as ledger:
+        (batch,) = ledger.execute("select coalesce(max(batch), 0) from files").fetchone()
+        record_files(ledger, written, batch)
+        ledger.executemany(
+            "insert into requeued values (?, ?, ?, ?)",
+            [(file, code, lines, at.isoformat()) for file, code, lines in taken],
+        )
+        adjust_rows(ledger, "quarantine", -sum(lines for _, _, lines in taken), "taken back")
+        _insert_moves(ledger, home, moves)
+
+
+def _insert_moves(ledger: sqlite3.Connection, home: Home, moves: Iterable[tuple[Path, Path]]) -> None:
+    root = home.root
+    ledger.executemany(
+        "insert into moves values (?, ?)",
+        [(str(source.relative_to(root)), str(target.relative_to(root))) for source, target in moves],
+    )
 
 
 def _instant(moment: datetime) -> str:
@@ -203,7 +247,7 @@ def finish_moves(home: Home) -> int:
         sync_paths(folders | {folder.parent for folder in folders})
         deletions = ledger.execute("select path, sha256 from deletions order by rowid").fetchall()
         for path, sha256 in deletions:
-            delete_landed(home.landing / path, sha256)
+            delete_landed(home, home.landing / path, sha256)
         ledger.execute("delete from moves")
         ledger.execute("delete from deletions")
     return len(moves) + len(deletions)
@@ -256,12 +300,52 @@ def total_counts(home: Home) -> dict[str, int]:
 
 
 def quarantine_reasons(home: Home) -> dict[str, int]:
-    """Quarantined lines by reason code, most frequent first."""
+    """Lines in quarantine by reason code, most frequent first; those taken back since do not count."""
+    totals: Counter[str] = Counter()
+    for each in quarantined_lines(home):
+        totals[each.code] += each.lines
+    return dict(sorted(totals.items(), key=lambda item: (-item[1], item[0])))
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinedLines:
+    """How many lines of one file lie in quarantine for one reason, and how many were taken back."""
+
+    path: str
+    sha256: str
+    code: str
+    lines: int
+    requeued: int
+    ingested_at: str
+
+
+def quarantined_lines(home: Home) -> list[QuarantinedLines]:
+    """By file, newest first, and reason; also those of which none is left."""
     with open_ledger(home) as ledger:
         rows = ledger.execute(
-            "select code, sum(lines) from reasons group by code order by 2 desc, 1"
+            "select max(path), sha256, code, max(lines), max(ingested_at) from reasons "
+            "join files using (file_id) group by sha256, code order by max(file_id) desc, code"
         ).fetchall()
-    return {code: int(lines) for code, lines in rows}
+        back = {
+            (file, code): int(lines)
+            for file, code, lines in ledger.execute(
+                "select file, code, sum(lines) from requeued group by file, code"
+            )
+        }
+    found = []
+    for path, sha256, code, lines, at in rows:
+        taken = min(back.get((sha256[:16], code), 0), int(lines))
+        found.append(QuarantinedLines(path, sha256, code, int(lines) - taken, taken, at))
+    return found
+
+
+def masked_counts(home: Home) -> list[dict[str, object]]:
+    """How often which kind of personal data was found in which field, over all batches."""
+    with open_ledger(home) as ledger:
+        rows = ledger.execute(
+            "select event, field, kind, sum(found) from masked group by event, field, kind order by 1, 2, 3"
+        ).fetchall()
+    return [dict(zip(("event", "field", "kind", "found"), row, strict=True)) for row in rows]
 
 
 def lines_of_known_file(home: Home, sha256: str) -> int | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import zstandard
 
@@ -39,8 +40,12 @@ class Lines:
 class LogFile:
     """Reads one file once. `sha256`, `size`, `damage` and `rest` are known when `lines()` is exhausted."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, *, name: str | None = None, opened: Callable[[Path], BinaryIO] | None = None
+    ) -> None:
         self.path = path
+        self._name = name or path.name
+        self._open = opened or _open_plain
         self.size = 0
         self.damage: str | None = None
         """`truncated_file` or `corrupt_file` when the compressed stream did not end as it should."""
@@ -55,7 +60,7 @@ class LogFile:
 
     @property
     def sha256(self) -> str:
-        """Of the bytes as they lie on disk."""
+        """Of the bytes as they were written, compressed or not, before any encryption of ours."""
         return self._digest.hexdigest()
 
     def lines(self) -> Iterator[Lines]:
@@ -97,9 +102,9 @@ class LogFile:
         return Lines([text for text, _ in kept], [number for _, number in kept])
 
     def _blocks(self) -> Iterator[bytes]:
-        if self.path.name.endswith(".gz"):
+        if self._name.endswith(".gz"):
             inflated = _gunzip(self._read(_READ_BYTES))
-        elif self.path.name.endswith(".zst"):
+        elif self._name.endswith(".zst"):
             inflated = _unzstd(self._read(_ZSTD_READ_BYTES))
         else:
             inflated = self._read(_BLOCK_BYTES)
@@ -115,11 +120,15 @@ class LogFile:
         return self._unread
 
     def _pieces(self, n_bytes: int) -> Iterator[bytes]:
-        with self.path.open("rb") as stream:
+        with self._open(self.path) as stream:
             while data := stream.read(n_bytes):
                 self._digest.update(data)
                 self.size += len(data)
                 yield data
+
+
+def _open_plain(path: Path) -> BinaryIO:
+    return path.open("rb")
 
 
 def _number(texts: list[bytes], before: int) -> Lines:

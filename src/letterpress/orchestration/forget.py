@@ -11,16 +11,19 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from letterpress.clock import Clock, ScaledClock
 from letterpress.errors import AlreadyRunningError, NotEnoughDataError
 from letterpress.lake.erasure import Erased, count_traces, erase, finish
 from letterpress.lake.ingest_lock import hold_ingest_lock
+from letterpress.lake.masking import mask_name
 from letterpress.lake.residue import find_names, names_in_folder, overwrite_names
 from letterpress.lake.snapshot_layout import CURRENT, read_current
 from letterpress.lake.snapshots import keep_only_current
 from letterpress.lake.subject import Subject, forgetting_folder, request_id
+from letterpress.lake.tenant_keys import TenantKeys
 from letterpress.lake.warehouse import connect_warehouse
 from letterpress.log import log_step
 from letterpress.orchestration.build_features import build_features
@@ -56,6 +59,8 @@ def forget(
         StorageError: a file of raw is damaged.
     """
     home = settings.paths
+    if subject.tenant is not None:
+        subject = replace(subject, tenant=mask_name(subject.tenant, TenantKeys(home.keys)))
     with _only_one(home), log_step("forget", kind=subject.kind, dry_run=dry_run) as counts:
         request = request_id(home, subject)
         counts["request"] = request
@@ -87,6 +92,8 @@ def _finish(
     shutil.rmtree(home.landing / "archive", ignore_errors=True)  # its lines are in raw or quarantine
     models = _models(home, subject, erased)
     rebuilt = _rebuild(settings, subject, erased, clock)
+    if subject.kind == "tenant":
+        TenantKeys(home.keys).destroy(subject.tenant or "")
     seeds = _drop_packed_features(home, subject)
     files, places = overwrite_names(home, subject)
     left = find_names(home, subject)

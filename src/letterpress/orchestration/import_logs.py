@@ -17,7 +17,7 @@ from letterpress.events.native import find_logs
 from letterpress.events.open_bandit import check_columns, convert, find_bandit_logs
 from letterpress.events.open_bandit_wheel import WORD, fetch_open_bandit
 from letterpress.events.types import AnyEvent, Identifier, Name
-from letterpress.lake.landing import land_copy, land_lines
+from letterpress.lake.landing import land_copy, land_lines, log_name
 from letterpress.lake.log_file import LogFile
 from letterpress.orchestration.ingest_landing import ingest_landing
 from letterpress.settings import Home, Settings
@@ -69,7 +69,9 @@ def import_logs(
     if land_only:
         return {"landed": [str(path) for path in landed]}
     result = ingest_landing(settings, clock)
-    sources = {str(path.relative_to(settings.paths.landing)): source for path, source in landed.items()}
+    sources = {
+        log_name(str(path.relative_to(settings.paths.landing))): source for path, source in landed.items()
+    }
     for file in result["files"]:
         file["path"] = sources.get(file["path"], file["path"])
     return result

@@ -32,6 +32,10 @@ def ingest_landing(settings: Settings, clock: Clock | None = None) -> dict[str, 
         "files": [asdict(file) for file in report.files],
         **{name: report.total(name) for name in _COUNTS},
         "watermarks": watermark_texts(settings),
+        "masked": [
+            {"event": event, "field": name, "kind": kind, "found": found}
+            for (event, name, kind), found in sorted(report.masked.items())
+        ],
         "ranges": [each.key for each in pending_ranges(home, _most_ranges(home))],
         "batch": last_batch(home),
     }

@@ -93,7 +93,7 @@ class Entrance:
         except (ValueError, RecursionError) as error:
             raise wrong_body(error, body) from error
         ranked = self._service.rank(request, has_escapes=b"\\" in body)
-        return lambda: self._service.log_slate(ranked), _encoder.encode(ranked.answer)
+        return lambda: self._service.log_slate(ranked), _encoder.encode(ranked.to_answer())
 
     async def _answer(self, scope: Scope, receive: Receive, path: str) -> tuple[bytes, int, bytes]:
         """Content, status and content type of every route but the hot one."""

@@ -1,4 +1,7 @@
-"""Takes a batch of events: says what is wrong with each, drops what was seen, and logs the rest durably."""
+"""Takes a batch of events: says what is wrong with each, drops what was seen, and logs the rest durably.
+
+What is personal in an event is hashed or masked before anything of it is kept.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from letterpress.clock import Clock
 from letterpress.errors import StorageError
 from letterpress.events.codec import MalformedEventError, decode_line, encode
 from letterpress.events.types import AnyEvent, Event
+from letterpress.lake.masking import mask_event, needs_masking
+from letterpress.lake.tenant_keys import TenantKeys
 from letterpress.recommenders import RECOMMENDERS
 from letterpress.serving.event_log import EventLog
 from letterpress.serving.messages import EventsAnswer, RejectedEvent
@@ -62,8 +67,8 @@ def split_batch(body: bytes) -> list[bytes]:
 class EventIntake:
     """Accepted means on disk: the answer is given after the log has synced."""
 
-    def __init__(self, log: EventLog, clock: Clock, counts: Counter[str]) -> None:
-        self._log, self._clock, self._counts = log, clock, counts
+    def __init__(self, log: EventLog, clock: Clock, counts: Counter[str], keys: TenantKeys) -> None:
+        self._log, self._clock, self._counts, self._keys = log, clock, counts, keys
         self._seen: OrderedDict[Key, None] = OrderedDict()
 
     async def take(self, body: bytes) -> EventsAnswer:
@@ -71,7 +76,7 @@ class EventIntake:
 
         Raises:
             RequestProblemError: the body is no batch, or the log did not answer in time.
-            StorageError: the log does not reach the disk; nothing was accepted.
+            StorageError: the log does not reach the disk, or a key cannot be read; nothing was accepted.
         """
         accepted: dict[Key, bytes] = {}
         answer = EventsAnswer(accepted=0, duplicate=0, rejected=[])
@@ -79,7 +84,7 @@ class EventIntake:
             if index % EVENTS_PER_TURN == EVENTS_PER_TURN - 1:
                 await asyncio.sleep(0)
             try:
-                event = self._read(line)
+                event, written = self._hide(self._read(line))
             except MalformedEventError as error:
                 answer.rejected.append(RejectedEvent(index=index, field=error.field, reason=error.reason))
                 continue
@@ -87,7 +92,7 @@ class EventIntake:
             if key in self._seen or key in accepted:
                 answer.duplicate += 1
             else:
-                accepted[key] = encode(event)
+                accepted[key] = written
         if accepted:
             await self._write(accepted)
         answer.accepted = len(accepted)
@@ -109,6 +114,14 @@ class EventIntake:
                 "out_of_range", "received_at", "expected a time that is not ahead of now"
             )
         return event
+
+    def _hide(self, event: AnyEvent) -> tuple[AnyEvent, bytes]:
+        """The event without personal data, and the line that is logged of it."""
+        line = encode(event)
+        if not needs_masking(event, line):
+            return event, line
+        masked, _ = mask_event(event, self._keys)
+        return masked, encode(masked)
 
     async def _write(self, accepted: dict[Key, bytes]) -> None:
         future = self._log.append_durable(b"\n".join(accepted.values()))

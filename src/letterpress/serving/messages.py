@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from letterpress.events.types import CampaignContext, Identifier, Name
+from letterpress.events.types import BuilderId, CampaignContext, Identifier, Name, SessionId
 
 
 class RequestItem(Struct, kw_only=True, gc=False):
@@ -34,6 +34,8 @@ class RankRequest(Struct, kw_only=True):
     """Null: the tenant's known items, the most chosen first."""
     k: int | None = None
     """Places to fill, 1 .. number of items. Null: the recommender's slate size, or all items if fewer."""
+    builder_id: BuilderId = None
+    session_id: SessionId = None
 
 
 class RankedItem(Struct, kw_only=True, gc=False):

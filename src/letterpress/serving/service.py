@@ -10,11 +10,13 @@ import msgspec
 from letterpress import __version__
 from letterpress.clock import Clock, ScaledClock
 from letterpress.events.codec import encode
+from letterpress.lake.tenant_keys import TenantKeys
 from letterpress.recommenders import get_recommender
 from letterpress.serving.event_intake import EventIntake
 from letterpress.serving.event_log import EventLog
 from letterpress.serving.messages import ModelState, RankRequest, Readiness
 from letterpress.serving.openapi import build_document
+from letterpress.serving.private_request import make_private
 from letterpress.serving.problems import problem, wrong_body
 from letterpress.serving.service_metrics import ServiceMetrics
 from letterpress.serving.slate import RankedSlate, rank_slate
@@ -39,7 +41,8 @@ class RankingService:
             flush_seconds=options.log_flush_seconds,
             rotate_seconds=options.log_rotate_seconds,
         )
-        self.intake = EventIntake(self.log, self.clock, self.metrics.events)
+        self.keys = TenantKeys(home.keys)
+        self.intake = EventIntake(self.log, self.clock, self.metrics.events, self.keys)
         self.watcher = Watcher(home, self.metrics.swaps, self.metrics.load_failures, packed=packed)
         needs_token = options.token is not None
         document = build_document(version=__version__, needs_token=needs_token)
@@ -60,6 +63,7 @@ class RankingService:
 
         Raises:
             UnknownRecommenderError, RequestProblemError: it cannot be ranked; says why.
+            StorageError: it holds personal data, and the key to hide it with cannot be read.
         """
         loaded = self.watcher.loaded
         model = loaded.models.get(request.recommender)
@@ -72,13 +76,15 @@ class RankingService:
                 f"no {missing} of {request.recommender} was published yet; it comes with the first run.",
             )
             raise problem(503, "Not ready", reason, headers=((b"retry-after", b"5"),))
+        private, names = make_private(request, self.keys)
         ranked = rank_slate(
             model,
             loaded.snapshot,
-            request,
+            private,
             self.clock.now(),
             max_items=self.settings.service.max_items,
             has_escapes=has_escapes,
+            names=names,
         )
         self.metrics.slates[request.recommender, ranked.is_explored] += 1
         self.metrics.items_ranked[request.recommender] += ranked.candidates
@@ -96,7 +102,7 @@ class RankingService:
             raise wrong_body(error) from error
         ranked = self.rank(request)
         self.log_slate(ranked)
-        answer: dict[str, Any] = msgspec.to_builtins(ranked.answer)
+        answer: dict[str, Any] = msgspec.to_builtins(ranked.to_answer())
         return answer
 
     def log_slate(self, ranked: RankedSlate) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +20,7 @@ from letterpress.recommenders import Recommender
 from letterpress.serving.candidates import Candidates, gather_candidates
 from letterpress.serving.loaded import LoadedModel
 from letterpress.serving.messages import RankAnswer, RankedItem, RankRequest
+from letterpress.serving.private_request import NO_NAMES
 from letterpress.serving.problems import wrong_field
 from letterpress.serving.request_features import request_features
 
@@ -35,6 +38,18 @@ class RankedSlate:
     """(k, features) of the items shown, best place first."""
     is_explored: bool
     candidates: int
+    names: Mapping[str, str]
+    """What the request calls those items whose ids were masked, by masked id."""
+
+    def to_answer(self) -> RankAnswer:
+        """What is sent: the slate with the items' ids as the request gave them."""
+        if not self.names:
+            return self.answer
+        named = [
+            msgspec.structs.replace(item, item_id=self.names.get(item.item_id, item.item_id))
+            for item in self.answer.items
+        ]
+        return msgspec.structs.replace(self.answer, items=named)
 
     def to_event(self) -> Slate:
         """The slate as it is logged: everything needed to train on it and to replay it."""
@@ -62,6 +77,8 @@ class RankedSlate:
             model=self.answer.model,
             snapshot=self.answer.snapshot,
             seed=self.seed,
+            builder_id=self.request.builder_id,
+            session_id=self.request.session_id,
             feature_schema=self.schema_hash,
         )
 
@@ -74,6 +91,7 @@ def rank_slate(
     *,
     max_items: int,
     has_escapes: bool,
+    names: Mapping[str, str] = NO_NAMES,
 ) -> RankedSlate:
     """The best k of the request's candidates, some of the time shuffled.
 
@@ -96,6 +114,7 @@ def rank_slate(
         features=features[choice.order],
         is_explored=choice.is_explored,
         candidates=len(candidates.item_ids),
+        names=names,
     )
     if has_escapes and (problem := find_problem(ranked.to_event(), has_escapes=True)) is not None:
         raise wrong_field(problem.field or "", str(problem))

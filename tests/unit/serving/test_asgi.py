@@ -321,3 +321,51 @@ def test_the_document_of_the_interface_describes_every_route(service: RankingSer
     text = json.dumps(document)
     for name in document["components"]["schemas"]:
         assert f"#/components/schemas/{name}" in text or name in {"Item"}
+
+
+def test_a_slate_is_logged_without_personal_data_and_answered_in_the_words_of_the_request(root: Path) -> None:
+    service = start_service(root)
+    mail, number = "bob@example.com", "+1 415 555 2671"
+    document = request(
+        items=None,
+        slot=f"for {mail}",
+        campaign={"campaign_id": f"c-{mail}", "segment": number, "labels": {mail: "x"}},
+        builder_id="builder-77",
+    ) | {"items": [{"item_id": f"item of {mail}"}, {"item_id": "item-1"}], "k": 2}
+    answer = rank(service, document)
+    assert answer.status == 200
+    assert {item["item_id"] for item in answer.json["items"]} == {f"item of {mail}", "item-1"}
+    slates = [each for each in logged_slates(service, root) if each.slate_id == answer.json["slate_id"]]
+    assert len(slates) == 1
+    for value in ("bob@", "example.com", "415 555", "builder-77"):
+        assert value not in repr(slates[0])
+    assert "item-1" in {item.item_id for item in slates[0].items}
+
+
+def test_builders_are_logged_as_keyed_hashes_that_stay_equal(root: Path) -> None:
+    service = start_service(root)
+    answers = [rank(service, request(builder_id=name)).json for name in ("ann", "ann", "joe")]
+    logged = {each.slate_id: each.builder_id for each in logged_slates(service, root)}
+    first, again, other = (logged[answer["slate_id"]] for answer in answers)
+    assert first == again != other
+    assert first is not None
+    assert first.startswith("h1:")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"tenant": 5, "slot": "bob@example.com"},
+        {"k": "bob@example.com"},
+        {"recommender": "bob@example.com"},
+        {"campaign": {"campaign_id": "c", "send_at": "bob@example.com"}},
+        {"items": [{"item_id": "bob@example.com"}, {"item_id": "bob@example.com"}]},
+        {"slot": "bob@example.com\x07"},
+    ],
+)
+def test_a_problem_document_quotes_nothing_of_the_request(
+    service: RankingService, wrong: dict[str, Any]
+) -> None:
+    answer = rank(service, request() | wrong)
+    assert answer.status in {400, 404, 422}
+    assert b"bob" not in answer.body

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from letterpress.clock import ManualClock
+from letterpress.errors import StorageError
+from letterpress.lake.tenant_keys import TenantKeys
 from letterpress.serving.event_intake import EventIntake, split_batch
 from letterpress.serving.event_log import EventLog
 from letterpress.serving.messages import EventsAnswer
@@ -36,15 +38,20 @@ def interaction(event_id: str, **fields: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def log(tmp_path: Path) -> Iterator[EventLog]:
-    log = EventLog(tmp_path, ManualClock(NOW), flush_seconds=0.01)
+    log = EventLog(tmp_path / "log", ManualClock(NOW), flush_seconds=0.01)
     log.start()
     yield log
     log.stop()
 
 
 @pytest.fixture
-def intake(log: EventLog) -> EventIntake:
-    return EventIntake(log, ManualClock(NOW), Counter())
+def keys(tmp_path: Path) -> TenantKeys:
+    return TenantKeys(tmp_path / "keys")
+
+
+@pytest.fixture
+def intake(log: EventLog, keys: TenantKeys) -> EventIntake:
+    return EventIntake(log, ManualClock(NOW), Counter(), keys)
 
 
 def take(intake: EventIntake, *batches: object) -> list[EventsAnswer]:
@@ -59,7 +66,9 @@ def test_accepted_events_are_on_disk_with_the_time_of_their_receipt(
 ) -> None:
     [answer] = take(intake, [interaction("e1"), interaction("e2", received_at="2026-01-05T11:59:30Z")])
     assert (answer.accepted, answer.duplicate, answer.rejected) == (2, 0, [])
-    lines = [json.loads(line) for path in tmp_path.iterdir() for line in path.read_text().splitlines()]
+    lines = [
+        json.loads(line) for path in (tmp_path / "log").iterdir() for line in path.read_text().splitlines()
+    ]
     assert [line["received_at"] for line in lines] == ["2026-01-05T12:00:00Z", "2026-01-05T11:59:30Z"]
 
 
@@ -136,3 +145,54 @@ def test_what_is_no_batch_is_refused(body: bytes, status: int) -> None:
     with pytest.raises(RequestProblemError) as refused:
         split_batch(body)
     assert refused.value.problem.status == status
+
+
+def test_nothing_personal_of_an_event_reaches_the_disk(
+    intake: EventIntake, log: EventLog, tmp_path: Path
+) -> None:
+    event = interaction(
+        "from bob@example.com",
+        item_id="i+14155552671",
+        builder_id="builder-77",
+        session_id="visit-88",
+        note={"mail": "bob@example.com"},
+    )
+    [first, again] = take(intake, [event], [event])
+    assert (first.accepted, again.duplicate) == (1, 1)
+    log.stop()
+    [line] = [path.read_text() for path in (tmp_path / "log").iterdir()]
+    for value in ("bob@", "example.com", "4155552671", "builder-77", "visit-88"):
+        assert value not in line
+    written = json.loads(line)
+    assert written["builder_id"].startswith("h1:")
+    assert written["event_id"] == "from " + written["extra"]["note"]["mail"]
+
+
+def test_without_keys_personal_events_are_refused_as_a_batch_and_clean_ones_taken(
+    intake: EventIntake, keys: TenantKeys, tmp_path: Path
+) -> None:
+    keys.folder.write_text("no folder")
+    with pytest.raises(StorageError, match="LETTERPRESS_KEYS"):
+        take(intake, [interaction("e1"), interaction("e2", builder_id="b")])
+    [answer] = take(intake, [interaction("e1")])
+    assert answer.accepted == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"action": "bob@example.com"},
+        {"bob@example.com": 1, "action": "x"},
+        {"occurred_at": "bob@example.com"},
+        {"recommender": "bob@example.com"},
+        {"recommender": "bob_example"},
+        {"type": "bob@example.com"},
+        {"item_id": "bob@example.com" * 20},
+        {"item_id": "bob@example.com\x07"},
+        {"version": "bob@example.com"},
+    ],
+)
+def test_a_refusal_quotes_nothing_of_the_event(intake: EventIntake, wrong: dict[str, Any]) -> None:
+    [answer] = take(intake, [interaction("e1") | wrong])
+    [rejected] = answer.rejected
+    assert "bob" not in f"{rejected.field} {rejected.reason}"
