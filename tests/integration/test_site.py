@@ -11,7 +11,8 @@ from playwright.sync_api import Page
 
 from letterpress.clock import ManualClock
 from letterpress.evaluation.verdict import RankersOnTest, judge_by_ndcg
-from letterpress.lake.ledger import FileEntry, FileReport, commit_batch
+from letterpress.events.codec import REASONS
+from letterpress.lake.ledger import FileEntry, FileReport, commit_batch, commit_requeue
 from letterpress.orchestration.build_site import build_site
 from letterpress.registry.verdicts import write_verdict
 from letterpress.settings import Settings
@@ -86,6 +87,36 @@ def test_an_empty_home_gives_a_page_that_says_so(settings: Settings, open_page: 
     page = open_page(settings.paths.site, "index.html")
 
     assert page.get_by_text("Nothing was ingested yet").is_visible()
+
+
+def test_the_quarantine_page_counts_reasons_by_file_and_says_what_they_mean(
+    judged: Settings, open_page: OpenPage
+) -> None:
+    report = FileReport(path="night.jsonl", read=10, raw=7, duplicate=0, quarantined=3)
+    entry = FileEntry(report, sha256="1" * 64, n_bytes=1, reasons={"not_utf8": 2, "not_json": 1})
+    masked = {("outcome", "recipient_id", "identifier"): 1200}
+    commit_batch(judged.paths, [entry], [], [], CLOCK.now(), masked=masked)
+    commit_requeue(judged.paths, [("1" * 16, "not_utf8", 2)], [], CLOCK.now())
+    build_site(judged, CLOCK)
+    page = open_page(judged.paths.site, "index.html")
+    page.get_by_role("link", name="Quarantine").click()
+
+    assert page.get_by_role("heading", level=1).inner_text() == "Quarantine"
+    row = page.locator("#reasons tr", has_text="not_json").locator("td")
+    assert row.all_inner_texts() == [REASONS["not_json"], "16", "0"]
+    row = page.locator("tr", has_text="night.jsonl").filter(has_text="not_utf8").locator("td")
+    assert row.all_inner_texts()[:3] == ["not_utf8", "0", "2"]
+    assert page.locator("tr", has_text="recipient_id").get_by_text("1,200").is_visible()
+    for selector in ("h1", ".lead", "caption", "td", "nav span"):
+        assert page.evaluate(CONTRAST, selector) >= 4.5, selector
+
+
+def test_an_empty_quarantine_says_so(settings: Settings, open_page: OpenPage) -> None:
+    build_site(settings, CLOCK)
+    page = open_page(settings.paths.site, "quarantine.html", width=390)
+
+    assert page.get_by_text("Quarantine is empty").is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 CONTRAST = """selector => {

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+from dataclasses import asdict
 from typing import Any
 
 import msgspec
 
 from letterpress.clock import Clock, ScaledClock
+from letterpress.events.codec import REASONS
 from letterpress.lake.ingest_summary import summarise_ingest
+from letterpress.lake.ledger import ledger_path, masked_counts, quarantined_lines
 from letterpress.lake.snapshot_layout import read_current
 from letterpress.log import log_step
 from letterpress.orchestration.dbt_docs import PAGE as DBT_DOCS
@@ -18,8 +22,11 @@ from letterpress.registry.publication import published
 from letterpress.registry.verdicts import read_verdict
 from letterpress.settings import Home, Settings
 from letterpress.site.index_page import RecommenderState, SiteState, write_site
+from letterpress.site.quarantine_page import PAGE as QUARANTINE
+from letterpress.site.quarantine_page import QuarantineState, ReasonState, write_quarantine_page
 
 VERDICTS_SHOWN = 6
+QUARANTINED_FILES_SHOWN = 200
 
 
 def build_site(settings: Settings, clock: Clock | None = None) -> dict[str, Any]:
@@ -38,6 +45,7 @@ def build_site(settings: Settings, clock: Clock | None = None) -> dict[str, Any]
             gates=read_last_results(home),
             snapshot=_snapshot(home),
         )
+        write_quarantine_page(home.site, _quarantine(home, state.built_at))
         page = write_site(home.site, state)
         counts["recommenders"] = len(state.recommenders)
     return {"page": str(page), "address": f"http://{settings.site.host}:{settings.site.port}/"}
@@ -56,6 +64,9 @@ def _links(settings: Settings) -> list[dict[str, str]]:
         links.insert(
             0, {"name": "Models", "address": DBT_DOCS, "what": "every table, its columns and its tests"}
         )
+    if ledger_path(settings.paths).is_file():
+        what = "which lines were no events, and why; which personal data was masked"
+        links.append({"name": "Quarantine", "address": QUARANTINE, "what": what})
     if docs.is_file():
         links.insert(
             0, {"name": "Data docs", "address": "data-docs/index.html", "what": "what the gates found"}
@@ -87,6 +98,25 @@ def _verdicts(home: Home, recommender: str) -> list[dict[str, Any]]:
     versions = sorted((int(path.stem) for path in paths if path.stem.isdigit()), reverse=True)
     records = (read_verdict(home, recommender, version) for version in versions[:VERDICTS_SHOWN])
     return [msgspec.to_builtins(record) for record in records if record is not None]
+
+
+def _quarantine(home: Home, built_at: str) -> QuarantineState:
+    """What the ledger says of quarantine and of masking; empty before the first ingest."""
+    is_there = ledger_path(home).is_file()
+    lines = [asdict(each) for each in quarantined_lines(home)] if is_there else []
+    totals: dict[str, Counter[str]] = defaultdict(Counter)
+    for each in lines:
+        totals[each["code"]].update(lines=each["lines"], requeued=each["requeued"])
+    return QuarantineState(
+        built_at=built_at,
+        reasons=[
+            ReasonState(code=code, meaning=REASONS[code], lines=count["lines"], requeued=count["requeued"])
+            for code, count in sorted(totals.items(), key=lambda item: (-item[1]["lines"], item[0]))
+        ],
+        files=lines[:QUARANTINED_FILES_SHOWN],
+        files_left_out=max(0, len(lines) - QUARANTINED_FILES_SHOWN),
+        masked=masked_counts(home) if is_there else [],
+    )
 
 
 def _snapshot(home: Home) -> dict[str, Any] | None:

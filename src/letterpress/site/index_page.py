@@ -58,7 +58,8 @@ def _say_share(part: int, whole: int) -> str:
     return f"{part / whole:.1%}" if whole else "0.0%"
 
 
-def _environment() -> jinja2.Environment:
+def page_environment() -> jinja2.Environment:
+    """Renders the templates of this room, with the filters that they share."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("letterpress.site"),
         autoescape=True,
@@ -80,7 +81,7 @@ def render_index(state: SiteState) -> str:
     drawn: Mapping[str, Any] = {
         each.name: draw_verdict(each.verdicts[0]) for each in state.recommenders if each.verdicts
     }
-    return _environment().get_template("index.html.j2").render(state=state, drawn=drawn)
+    return page_environment().get_template("index.html.j2").render(state=state, drawn=drawn)
 
 
 def write_site(folder: Path, state: SiteState) -> Path:
