@@ -33,6 +33,11 @@ def command(
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 7,
     scenario: Annotated[str, typer.Option(help="One of those in docs/simulation.md.")] = "steady",
+    drift_day: Annotated[
+        int | None,
+        typer.Option(help="Day, from 0, on which scenarios that drift begin to; the middle when not given."),
+    ] = None,
+    packing: Annotated[str, typer.Option(help="gz or zst, with --out.")] = "gz",
     start: Annotated[
         str | None, typer.Option(help=f"First day in UTC; {DEFAULT_START} when not given.")
     ] = None,
@@ -72,6 +77,7 @@ def command(
             slates=slates,
             seed=seed,
             scenario=scenario,
+            drift_day=drift_day,
             first_day=first_day,
             token=token,
             leave_waiting=leave_waiting,
@@ -88,6 +94,8 @@ def command(
         DEFAULT_SLATES if slates is None else slates,
         seed,
         scenario,
+        drift_day=drift_day,
+        packing=packing,
         start=start,
         end_now=end_now,
         as_json=as_json,
@@ -101,6 +109,8 @@ def _write_log(
     seed: int,
     scenario: str,
     *,
+    drift_day: int | None,
+    packing: str,
     start: str | None,
     end_now: bool,
     as_json: bool,
@@ -110,7 +120,7 @@ def _write_log(
     if end_now and start is not None:
         raise UsageError("expected --start or --end-now, found both; leave one out.")
     first = _days_ago(days) if end_now else _parse_day(DEFAULT_START if start is None else start)
-    summary = simulate(Plan(days, slates, seed, scenario, first), out)
+    summary = simulate(Plan(days, slates, seed, scenario, first, drift_day, packing), out)
     result = {
         "out": str(out),
         "start": first.isoformat(),

@@ -196,7 +196,14 @@ def test_an_unknown_scenario_is_refused_with_those_that_exist() -> None:
         plan(scenario="storm")
 
 
-@pytest.mark.parametrize("changes", [{"days": 0}, {"slates": 0}, {"start": START + timedelta(minutes=5)}])
+def test_the_day_of_the_drift_is_the_middle_unless_it_is_named() -> None:
+    assert plan(days=5, scenario="clock-skew").drift_at == plan().begin + 2 * 86_400_000
+    assert plan(days=5, scenario="clock-skew", drift_day=4).drift_at == plan().begin + 4 * 86_400_000
+
+
+@pytest.mark.parametrize(
+    "changes", [{"packing": "rar"}, {"days": 0}, {"slates": 0}, {"start": START + timedelta(minutes=5)}]
+)
 def test_a_plan_that_makes_no_sense_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         plan(**changes)
