@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -201,10 +201,9 @@ def judge_night_after_night(seed: int, *, noise: float) -> list[float]:
     return [any_spent, any_naive]
 
 
-def over_seeds(work: Callable[[int], list[float]], seeds: int) -> Floats:
-    """What `work` gives for each seed `(seeds, n)`, on all cores."""
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as workers:
-        return np.array(list(workers.map(work, range(seeds), chunksize=20)), dtype=np.float64)
+def over_seeds(workers: Executor, work: Callable[[int], list[float]], seeds: int) -> Floats:
+    """What `work` gives for each seed `(seeds, n)`."""
+    return np.array(list(workers.map(work, range(seeds), chunksize=20)), dtype=np.float64)
 
 
 def seconds_of_evaluation() -> tuple[float, float]:
@@ -231,10 +230,10 @@ def run(path: Path, *, seeds: int = SEEDS) -> None:
     started = time.monotonic()
     population = draw_world(np.random.default_rng(2026), POPULATION)
     noise = {change: solve_noise(population, change) for change in (WORSE, EQUAL, BETTER)}
-    figures = _error_rates(population, noise, seeds)
-    nights = (
-        over_seeds(partial(judge_night_after_night, noise=noise[WORSE]), seeds // 4).mean(axis=0).tolist()
-    )
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as workers:
+        figures = _error_rates(workers, population, noise, seeds)
+        work = partial(judge_night_after_night, noise=noise[WORSE])
+        nights = over_seeds(workers, work, seeds // 4).mean(axis=0).tolist()
     figures += [
         figure(f"worse by epsilon, any of {LOOKS} nights promoted, looks spent", nights[0], "", "< 0.05"),
         figure(f"worse by epsilon, any of {LOOKS} nights promoted, looks not counted", nights[1], ""),
@@ -255,12 +254,14 @@ def run(path: Path, *, seeds: int = SEEDS) -> None:
     write_result(path, figures, at=SystemClock().now(), command="make bench NAME=judge", note=note)
 
 
-def _error_rates(population: World, noise: dict[float, float], seeds: int) -> list[Figure]:
+def _error_rates(workers: Executor, population: World, noise: dict[float, float], seeds: int) -> list[Figure]:
     truth = {change: true_change(dcg_per_group, population, each) for change, each in noise.items()}
     figures: list[Figure] = []
     for is_ordered, name in ((False, "random log"), (True, "log ordered by the champion")):
         found = {
-            change: over_seeds(partial(judge_once, noise=noise[change], is_ordered=is_ordered), count)
+            change: over_seeds(
+                workers, partial(judge_once, noise=noise[change], is_ordered=is_ordered), count
+            )
             for change, count in ((WORSE, seeds), (EQUAL, seeds // 2), (BETTER, seeds))
         }
         rate = {change: judged[:, :3].mean(axis=0).tolist() for change, judged in found.items()}
@@ -275,7 +276,7 @@ def _error_rates(population: World, noise: dict[float, float], seeds: int) -> li
         ]
     for change, told in ((WORSE, "worse by epsilon"), (BETTER, "+2 %")):
         work = partial(judge_once, noise=noise[change], is_ordered=True, is_freed=False)
-        promoted = float(over_seeds(work, seeds // 4)[:, 0].mean())
+        promoted = float(over_seeds(workers, work, seeds // 4)[:, 0].mean())
         figures.append(figure(f"ordered log, position ignored: {told}, promoted", promoted, ""))
     return figures
 
