@@ -19,13 +19,16 @@ from letterpress.lake.identity_store import identity_folder
 from letterpress.lake.ingest import ingest
 from letterpress.lake.ledger import open_ledger
 from letterpress.lake.ledger_balance import check_balance
+from letterpress.lake.quarantine import raw_of, read_quarantine
 from letterpress.lake.raw_store import iter_partitions
+from letterpress.lake.tenant_keys import TenantKeys
 from letterpress.settings import Home
 from letterpress.simulation.simulate import Plan, simulate
 
 AT = datetime(2026, 2, 1, tzinfo=UTC)
 START = datetime(2026, 1, 5, tzinfo=UTC)
 STORAGE_ERROR = 3
+KEYS = "keys"
 _TABLES = ("files", "reasons", "hours", "identity_runs", "tenants", "adjustments", "moves", "deletions")
 
 _CHILD = """
@@ -39,7 +42,8 @@ from letterpress.settings import Home
 ingest.BATCH_FILES, ingest.PARALLEL_BYTES = 1, int(sys.argv[3])
 print("ready", flush=True)
 try:
-    ingest.ingest(Home(root=Path(sys.argv[1])), ManualClock(datetime.fromisoformat(sys.argv[2])), threads=2)
+    home = Home(root=Path(sys.argv[1]), keys_folder=Path(sys.argv[4]))
+    ingest.ingest(home, ManualClock(datetime.fromisoformat(sys.argv[2])), threads=2)
 except StorageError:
     sys.exit(3)
 """
@@ -68,8 +72,8 @@ def observe_calm(folder: Path, *, days: int = 3, slates: int = 300) -> Calm:
 
 
 def land(root: Path, logs: Sequence[Path]) -> Home:
-    """A new home with `logs` in landing."""
-    home = Home(root=root)
+    """A new home with `logs` in landing, and the keys of all homes beside the logs."""
+    home = Home(root=root, keys_folder=logs[0].parent / KEYS)
     home.landing.mkdir(parents=True)
     for path in logs:
         shutil.copy(path, home.landing)
@@ -79,7 +83,7 @@ def land(root: Path, logs: Sequence[Path]) -> Home:
 def start_ingest(home: Home, *, parallel: bool = False) -> subprocess.Popen[str]:
     """An ingest in a process of its own, one commit a file; in `parallel` with worker processes."""
     least = "0" if parallel else str(1 << 60)
-    command = [sys.executable, "-c", _CHILD, str(home.root), AT.isoformat(), least]
+    command = [sys.executable, "-c", _CHILD, str(home.root), AT.isoformat(), least, str(home.keys)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 
@@ -154,10 +158,12 @@ def rerun(home: Home) -> dict[str, str]:
 
 
 def read_state(home: Home) -> dict[str, str]:
-    """Checksums of raw, quarantine, index and landing by place, and the ledger table by table."""
+    """Checksums of raw, index and landing by place, quarantine line by line, and the ledger table by table.
+
+    Quarantine is encrypted with a new nonce each time, so it is compared in plain text.
+    """
     files = [
         *iter_partitions(home.raw),
-        *home.quarantine.glob("*"),
         *identity_folder(home).glob("*"),
         *(path for path in home.landing.rglob("*") if path.is_file()),
     ]
@@ -165,6 +171,10 @@ def read_state(home: Home) -> dict[str, str]:
         str(path.relative_to(home.root)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(files)
     }
+    keys = TenantKeys(home.keys)
+    for line in read_quarantine(home):
+        plain = (line.code, line.reason, line.field, raw_of(line, keys))
+        state[f"quarantine {line.file}:{line.line}"] = repr(plain)
     with open_ledger(home) as ledger:
         for table in _TABLES:
             state[table] = repr(sorted(ledger.execute(f"select * from {table}").fetchall()))  # noqa: S608

@@ -38,8 +38,9 @@ def run(path: Path) -> None:
         figures,
         at=SystemClock().now(),
         command="make bench NAME=kill",
-        note="Compared byte by byte after a rerun: raw, quarantine, the index of known events, what is left "
-        "in landing, and the ledger table by table. Every fifth killed ingest has processes that decode.",
+        note="Compared after a rerun: raw, the index of known events and what is left in landing byte by "
+        "byte, decrypted quarantine line by line, and the ledger table by table. Every fifth killed ingest "
+        "has processes that decode.",
     )
 
 
