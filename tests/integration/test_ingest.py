@@ -259,6 +259,11 @@ def test_many_commits_leave_few_runs_and_no_other_file(home: Home, clock: Manual
     assert sorted(path.name for path in identity_folder(home).iterdir()) == sorted(each.name for each in runs)
 
 
+def plain_quarantine(home: Home) -> list[tuple[str, int, bytes | None]]:
+    keys = TenantKeys(home.keys)
+    return [(line.code, line.line, raw_of(line, keys)) for line in read_quarantine(home)]
+
+
 def test_worker_processes_give_the_same_raw_quarantine_and_ledger(
     tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -266,11 +271,11 @@ def test_worker_processes_give_the_same_raw_quarantine_and_ledger(
     found = []
     for name, least in (("here", 1 << 60), ("there", 0)):
         monkeypatch.setattr(ingest_module, "PARALLEL_BYTES", least)
-        home = Home(root=tmp_path / name)
+        home = Home(root=tmp_path / name, keys_folder=tmp_path / "keys")
         for path in summary.files:
             land(home, path.name, path.read_bytes())
         files = run(home, clock).files
-        found.append((files, raw_files(home), list(read_quarantine(home)), identity_runs(home)))
+        found.append((files, raw_files(home), plain_quarantine(home), identity_runs(home)))
     assert found[0] == found[1]
 
 
@@ -319,10 +324,8 @@ def test_bad_lines_go_to_quarantine_whole_with_their_reasons(home: Home, clock: 
     land(home, "mixed.jsonl", b"\n".join([*good[:10], *bad, *good[10:]]) + b"\n")
     (file,) = run(home, clock).files
     assert (file.raw, file.quarantined) == (20, len(bad))
-    found = {
-        raw_of(line, TenantKeys(home.keys)): (line.code, line.line, line.file)
-        for line in read_quarantine(home)
-    }
+    keys = TenantKeys(home.keys)
+    found = {raw_of(line, keys): (line.code, line.line, line.file) for line in read_quarantine(home)}
     expected = {raw: (code, 11 + place, "mixed.jsonl") for place, (raw, code) in enumerate(bad.items())}
     assert found == expected
 
