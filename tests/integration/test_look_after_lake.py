@@ -13,6 +13,7 @@ from letterpress.cli.application import build_app, run_app
 from letterpress.clock import ManualClock
 from letterpress.events.codec import encode
 from letterpress.events.types import Interaction, Outcome
+from letterpress.lake.identity_store import identity_folder, rebuild_identity
 from letterpress.lake.rewrite import raw_files
 from letterpress.orchestration.ingest_landing import announce_ranges, ingest_landing
 from letterpress.orchestration.look_after_lake import apply_retention, verify
@@ -69,6 +70,18 @@ def test_one_flipped_byte_is_found_with_its_hour(lake: Settings) -> None:
     assert (found["kind"], found["hours"]) == ("changed", "2026-01-05T00")
     assert found["path"] == str(path.relative_to(lake.paths.root))
     assert "letterpress features" in found["next_step"]
+
+
+def test_a_flipped_byte_in_the_index_of_known_events_is_found_and_mended(lake: Settings) -> None:
+    (run,) = identity_folder(lake.paths).iterdir()
+    content = bytearray(run.read_bytes())
+    content[3] ^= 1
+    run.write_bytes(content)
+    (found,) = verify(lake)["differences"]
+    assert (Path(found["path"]).name, found["kind"]) == (run.name, "changed")
+    assert "--reindex" in found["next_step"]
+    rebuild_identity(lake.paths)
+    assert verify(lake)["differences"] == []
 
 
 def test_a_missing_and_an_unrecorded_file_and_damaged_quarantine_are_found(lake: Settings) -> None:

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from letterpress.events.personal_data import pseudonymise
+from letterpress.lake.identity_store import open_identity, rebuild_identity
 from letterpress.lake.ledger import finish_moves, ledger_path, open_ledger
 from letterpress.lake.quarantine import QuarantinedLine, raw_of, read_quarantine_file
 from letterpress.lake.retention import PERSONAL
@@ -99,6 +100,9 @@ def erase(home: Home, subject: Subject, request: str, at: datetime) -> Erased:
         quarantined + (before.quarantine_removed if before else 0),
     )
     commit_rewrite(home, staged, lambda ledger: _note(ledger, subject, request, done))
+    if done.raw_removed:  # the keys of rows that are gone go too; a killed run comes by here again
+        rebuild_identity(home)
+        open_identity(home)
     return done
 
 

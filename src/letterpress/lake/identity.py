@@ -119,6 +119,14 @@ def is_whole(folder: Path, file: RunFile) -> bool:
     return path.is_file() and path.stat().st_size == file.n_keys * KEY_BYTES
 
 
+def is_unchanged(folder: Path, file: RunFile) -> bool:
+    """Whether the file of a run holds, byte for byte, what its name is the checksum of."""
+    if not is_whole(folder, file):
+        return False
+    with (folder / file.name).open("rb") as stream:
+        return file.name.startswith(hashlib.file_digest(stream, "sha256").hexdigest()[:32])
+
+
 class Identity:
     """The known events while one batch is staged: those of earlier commits, and those of the batch so far."""
 

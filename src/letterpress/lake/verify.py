@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from letterpress.errors import StorageError
-from letterpress.lake.ledger import finish_moves, ledger_path, open_ledger
+from letterpress.lake.identity import is_unchanged
+from letterpress.lake.identity_store import identity_folder
+from letterpress.lake.ledger import finish_moves, identity_runs, ledger_path, open_ledger
 from letterpress.lake.rewrite import drop_empty_files, raw_files
 from letterpress.lake.snapshot_layout import CURRENT, MANIFEST, read_current, read_manifest, verify_file
 from letterpress.lake.stored_files import StoredFile, hash_stored, recorded_files
@@ -22,6 +24,7 @@ RESTORE_RAW = (
 )
 RESTORE_QUARANTINE = "restore it from a backup; raw and features do not depend on it"
 REMOVE = "find out who put it there, and move it away"
+REINDEX = "run `letterpress lake --reindex`, which makes the index anew from raw"
 REPUBLISH = "run `letterpress features` to publish a new snapshot"
 
 
@@ -66,9 +69,32 @@ def verify_lake(home: Home) -> LakeCheck:
     ]
     differences += [_unrecorded(path) for path in present if path not in recorded]
     n_bytes = sum(each.n_bytes for each in recorded.values())
+    differences += _check_identity(home)
     snapshots = _Snapshots(home)
     differences += snapshots.differences()
     return LakeCheck(len(recorded) + snapshots.files, n_bytes + snapshots.n_bytes, differences)
+
+
+def _check_identity(home: Home) -> list[Difference]:
+    """Runs of the index of known events against the checksums that name them."""
+    if not ledger_path(home).is_file():
+        return []
+    folder = identity_folder(home)
+    named = {run.name: run for run in identity_runs(home)}
+    found = [
+        Difference(
+            str((folder / name).relative_to(home.root)),
+            "changed" if (folder / name).exists() else "missing",
+            f"{run.n_keys} keys with the checksum in its name",
+            "others",
+            None,
+            REINDEX,
+        )
+        for name, run in named.items()
+        if not is_unchanged(folder, run)
+    ]
+    left = (path for path in sorted(folder.glob("[!.]*")) if path.name not in named)
+    return found + [_unrecorded(str(path.relative_to(home.root))) for path in left]
 
 
 def _lake_files(home: Home) -> Iterator[Path]:
