@@ -31,6 +31,8 @@ from letterpress.serving.service import RankingService
 from letterpress.settings import Home, Settings
 from letterpress.simulation.simulate import Plan, simulate
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:great_expectations.*")
+
 PICTURES = "image_enhancement"
 START = datetime(2026, 1, 5, tzinfo=UTC)
 CLOCK = ManualClock(datetime(2026, 1, 20, tzinfo=UTC))

@@ -9,7 +9,7 @@ import pytest
 from letterpress.clock import ManualClock
 from letterpress.errors import StorageError
 from letterpress.lake.ingest import ingest
-from letterpress.lake.landing import land_copy, land_lines, open_landed
+from letterpress.lake.landing import land_copy, land_lines, list_landing, open_landed
 from letterpress.lake.ledger import masked_counts
 from letterpress.lake.quarantine import quarantine_files, raw_of, read_quarantine
 from letterpress.lake.tenant_keys import NO_TENANT, TenantKeys, key_id_of
@@ -34,6 +34,7 @@ def test_a_landed_copy_is_unreadable_on_disk_and_reads_as_it_was(home: Home, tmp
     written = land_lines(home, "foreign", [GOOD, BAD])
     assert b"example" not in everything_below(home.landing)
     assert "bob@" not in copied.name
+    assert set(list_landing(home)) == {copied, written}
     with open_landed(home, copied) as stream:
         assert stream.read() == GOOD + b"\n"
     assert land_lines(home, "foreign", [GOOD, BAD]) == written

@@ -26,7 +26,7 @@ from letterpress.lake.decoding import DecodedBlock, DecodedRows
 from letterpress.lake.durability import sync_paths
 from letterpress.lake.identity_store import identity_folder, open_identity
 from letterpress.lake.ingest_lock import hold_ingest_lock
-from letterpress.lake.landing import checksum, list_landing, log_name, open_landed
+from letterpress.lake.landing import checksum, list_landing, log_name, open_landed, reported_name
 from letterpress.lake.ledger import (
     FileEntry,
     FileReport,
@@ -35,7 +35,7 @@ from letterpress.lake.ledger import (
     lines_of_known_file,
 )
 from letterpress.lake.log_file import Lines, LogFile
-from letterpress.lake.masking import Findings, mask_name
+from letterpress.lake.masking import Findings
 from letterpress.lake.quarantine import QuarantineWriter, quarantine_path
 from letterpress.lake.raw_schema import ensure_anchors
 from letterpress.lake.raw_store import Chunk, RawStage
@@ -232,7 +232,7 @@ class _Batch:
         files: dict[str, _File] = {}
         for path in paths:
             landed = str(path.relative_to(self.home.landing))
-            name = mask_name(log_name(landed), self._keys)
+            name = reported_name(landed, self._keys)
             sha256 = checksum(self.home, path)
             n_lines = lines_of_known_file(self.home, sha256)
             if n_lines is not None:

@@ -40,6 +40,13 @@ def log_name(name: str) -> str:
     return name.removesuffix(SEALED)
 
 
+def reported_name(path: str, keys: TenantKeys) -> str:
+    """What ledger and quarantine call a landing file: without personal data, and without our mark."""
+    name = log_name(path)
+    end = next((each for each in sorted(SUFFIXES, key=len, reverse=True) if name.endswith(each)), "")
+    return mask_name(name.removesuffix(end), keys) + end
+
+
 def open_landed(home: Home, path: Path) -> BufferedReader:
     """The bytes of the landing file `path` as they were before it was landed.
 
@@ -126,7 +133,7 @@ def _staged(home: Home, name: str) -> Iterator[_Staged]:
     """A file to write to; landed when the block ends well, gone when it does not."""
     keys = TenantKeys(home.keys)
     home.landing.mkdir(parents=True, exist_ok=True)
-    name = mask_name(name, keys)
+    name = reported_name(name, keys)
     path = home.landing / f".{name}.{os.getpid()}.tmp"
     try:
         with sealing(path, keys.of(NO_TENANT).encryption) as sealed:
