@@ -84,7 +84,7 @@ def bad_lines() -> list[bytes]:
 
 def write_logs(folder: Path) -> dict[str, list[str]]:
     """Logs of all formats by format, in a folder outside of the home."""
-    simulate(Plan(4, 900, 7, "steady", START), folder / "world")
+    simulate(Plan(9, 1500, 7, "steady", START), folder / "world")
     events = [
         line
         for path in sorted((folder / "world").glob("*.jsonl.gz"))
@@ -170,7 +170,7 @@ def test_nothing_personal_lies_anywhere_under_the_home(used: Settings) -> None:
     assert list((used.paths.landing / "service").glob("*.jsonl")), (
         "the service's log is among what is searched"
     )
-    assert places_of((*PLANTED, *CORES), used.paths.root) == {}
+    assert places_of((*PLANTED, *CORES), used.paths.landing) == {}
     ingest_landing(used, CLOCK)
     assert places_of((*PLANTED, *CORES), used.paths.root) == {}
 
