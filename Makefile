@@ -42,7 +42,7 @@ docs: setup ## Rewrite the documents that are made from the code
 	@python -m letterpress.site.room_map docs/rooms.md
 	@python -m letterpress.events.schemas docs/events
 
-bench: setup ## Measure against peers: make bench [NAME=rank]
+bench: setup ## Measure against peers: make bench [NAME=rank]; all are resumed after an interruption
 	@python -m bench $(NAME)
 
 drill: setup ## Fault drills that are too long for the tests: make drill [NAME=...]

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 import xgboost
 
 from letterpress.atomic_file import write_atomically
 from letterpress.clock import SystemClock
 from letterpress.features import feature_names, schema_hash
+from letterpress.lake.known_items import ItemDescription
+from letterpress.lake.snapshot_export import write_entity, write_items
 from letterpress.lake.snapshot_layout import (
     COUNT_NAMES,
     CURRENT,
@@ -73,27 +76,30 @@ def _write_entities(folder: Path, items: int, seed: int) -> dict[str, int]:
     random = np.random.default_rng(seed)
     for entity in ENTITIES:
         names = sorted(KEY_SEPARATOR.join(parts) for parts in keys[entity])
-        counts = random.integers(0, 10_000, (len(names) + 1, len(COUNT_NAMES)))
+        counts = random.integers(0, 10_000, (len(names), len(COUNT_NAMES)))
         counts.sort(axis=1)
         counts = counts[:, ::-1].copy()  # shown >= chosen >= ... as in the world
-        counts[-1] = 0
-        np.save(folder / f"{entity}.npy", counts)
-        (folder / f"{entity}.keys").write_bytes(msgspec.msgpack.encode(names))
+        write_entity(folder, entity, pa.chunked_array([names], pa.string()), counts)
     return {entity: len(keys[entity]) for entity in ENTITIES}
 
 
 def _write_items(folder: Path, recommender: Recommender, items: int, seed: int) -> int:
     random = np.random.default_rng(seed)
     item_ids = sorted(f"item-{number}" for number in range(items))
-    np.save(folder / "items.npy", random.random((items, len(recommender.attributes))))
-    described = {
-        "tenants": [TENANT] * items,
-        "item_ids": item_ids,
-        "kinds": [recommender.item_kind] * items,
-        "source_ids": [None] * items,
-        "labels": [{"enhancement": ENHANCEMENTS[number % len(ENHANCEMENTS)]} for number in range(items)],
-    }
-    (folder / "items.keys").write_bytes(msgspec.msgpack.encode(described))
+    descriptions = [
+        ItemDescription(
+            recommender.item_kind, labels={"enhancement": ENHANCEMENTS[number % len(ENHANCEMENTS)]}
+        )
+        for number in range(items)
+    ]
+    described = [msgspec.json.encode(each).decode() for each in descriptions]
+    write_items(
+        folder,
+        pa.chunked_array([[TENANT] * items]),
+        pa.chunked_array([[f"{TENANT}{KEY_SEPARATOR}{item_id}" for item_id in item_ids]]),
+        pa.chunked_array([described]),
+        random.random((items, len(recommender.attributes))),
+    )
     return items
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,72 +11,75 @@ import numpy as np
 from numpy.typing import NDArray
 
 from letterpress.errors import StorageError
+from letterpress.lake.key_table import KeyTable
+from letterpress.lake.snapshot_layout import KEY_SEPARATOR
+from letterpress.lake.text_column import TextColumn
+
+ITEMS = "items"
+DESCRIBED = "items.described"
+SPANS = "items.spans"
 
 
-class _Described(msgspec.Struct):
-    tenants: list[str]
-    item_ids: list[str]
-    kinds: list[str]
-    source_ids: list[str | None]
-    labels: list[dict[str, str]]
+class ItemDescription(msgspec.Struct):
+    """What is known of an item beside its numbers."""
+
+    kind: str
+    source_id: str | None = None
+    labels: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class KnownItems:
-    """Items sorted by (tenant, item_id); everything by row."""
+    """Items sorted by (tenant, item_id); everything by row, read from mapped files when it is asked for."""
 
-    item_ids: list[str]
-    kinds: list[str]
-    source_ids: list[str | None]
-    labels: list[dict[str, str]]
-    attribute_names: tuple[str, ...]
+    table: KeyTable
+    descriptions: TextColumn
     attributes: NDArray[np.float64]
-    """(n_items, n_attributes), NaN where missing; mapped from the disk."""
+    """(n_items, n_attributes), NaN where missing."""
+    count_rows: NDArray[np.int64]
+    """For every item its row in the counts by item."""
     spans: dict[str, tuple[int, int]]
     """First row and end of each tenant."""
-    _rows: dict[tuple[str, str], int]
 
     def __len__(self) -> int:
-        return len(self.item_ids)
+        return len(self.table)
 
-    def row(self, tenant: str, item_id: str) -> int | None:
-        """The row of an item; None when it is not known."""
-        return self._rows.get((tenant, item_id))
+    def find(self, tenant: str, item_ids: Sequence[str]) -> NDArray[np.int64]:
+        """The row of each item, `len(self)` for one that is not known."""
+        return self.table.find([f"{tenant}{KEY_SEPARATOR}{item_id}" for item_id in item_ids])
 
     def rows(self, tenant: str) -> range:
         """The rows of a tenant; empty when it is not known."""
         return range(*self.spans.get(tenant, (0, 0)))
 
+    def item_id(self, row: int) -> str:
+        return self.table.keys[row].partition(KEY_SEPARATOR)[2]
+
+    def describe(self, row: int) -> ItemDescription:
+        return _decoder.decode(self.descriptions.raw(row))
+
+
+_decoder = msgspec.json.Decoder(ItemDescription)
+
 
 def load_known_items(folder: Path, attribute_names: tuple[str, ...]) -> KnownItems:
-    """The items in `folder`, as `items.keys` and `items.npy` hold them.
+    """The items in `folder`, whose files were verified before.
 
     Raises:
-        StorageError: the two files do not fit each other.
+        StorageError: the files do not fit each other.
     """
-    described = msgspec.msgpack.decode((folder / "items.keys").read_bytes(), type=_Described)
-    attributes = np.asarray(np.load(folder / "items.npy", mmap_mode="r"))
-    if attributes.shape != (len(described.item_ids), len(attribute_names)):
-        raise StorageError(
-            f"expected {len(described.item_ids)} items with {len(attribute_names)} attributes in {folder}, "
-            f"found {attributes.shape}. Run `letterpress features` to publish a new snapshot."
-        )
-    keys = list(zip(described.tenants, described.item_ids, strict=True))
-    return KnownItems(
-        item_ids=described.item_ids,
-        kinds=described.kinds,
-        source_ids=described.source_ids,
-        labels=described.labels,
-        attribute_names=attribute_names,
-        attributes=attributes,
-        spans=_spans(described.tenants),
-        _rows=dict(zip(keys, range(len(keys)), strict=True)),
+    table = KeyTable.open(folder, ITEMS)
+    items = KnownItems(
+        table=table,
+        descriptions=TextColumn.open(folder, DESCRIBED),
+        attributes=np.asarray(np.load(folder / "items.npy", mmap_mode="r")),
+        count_rows=np.asarray(np.load(folder / "items.count_rows.npy", mmap_mode="r")),
+        spans=msgspec.msgpack.decode((folder / SPANS).read_bytes(), type=dict[str, tuple[int, int]]),
     )
-
-
-def _spans(tenants: list[str]) -> dict[str, tuple[int, int]]:
-    spans: dict[str, tuple[int, int]] = {}
-    for row, tenant in enumerate(tenants):
-        first, _ = spans.get(tenant, (row, row))
-        spans[tenant] = (first, row + 1)
-    return spans
+    shapes = (items.attributes.shape, len(items.descriptions), items.count_rows.shape)
+    if shapes != ((len(table), len(attribute_names)), len(table), (len(table),)):
+        raise StorageError(
+            f"expected {len(table)} items with {len(attribute_names)} attributes in {folder}, "
+            f"found {shapes}. Run `letterpress features` to publish a new snapshot."
+        )
+    return items

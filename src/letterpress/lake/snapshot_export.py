@@ -9,9 +9,13 @@ import duckdb
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from letterpress.lake.key_table import KeyTable, write_key_table
+from letterpress.lake.known_items import DESCRIBED, ITEMS, SPANS
 from letterpress.lake.snapshot_layout import COUNT_NAMES, ENTITIES, KEY_SEPARATOR, SnapshotSpec
+from letterpress.lake.text_column import TextColumn, write_texts
 
 _ROW_GROUP_ROWS = 65536
 
@@ -42,7 +46,7 @@ def read_span(connection: duckdb.DuckDBPyConnection) -> tuple[datetime | None, s
 
 
 def _export_counts(connection: duckdb.DuckDBPyConnection, folder: Path, recommender: str, entity: str) -> int:
-    """`<entity>.keys` and `<entity>.npy`; a last row of zeros answers for every unknown key."""
+    """The keys of an entity and `<entity>.npy`; a last row of zeros answers for every unknown key."""
     key = ", ".join(ENTITIES[entity])
     sums = ", ".join(f"cast(sum({name}) as bigint) as {name}" for name in COUNT_NAMES)
     table: pa.Table = connection.sql(
@@ -50,37 +54,55 @@ def _export_counts(connection: duckdb.DuckDBPyConnection, folder: Path, recommen
         f"where recommender = ? group by {key} order by {key}",
         params=[KEY_SEPARATOR, recommender],
     ).to_arrow_table()
-    counts: NDArray[np.int64] = np.zeros((table.num_rows + 1, len(COUNT_NAMES)), np.int64)
-    for column, name in enumerate(COUNT_NAMES):
-        counts[:-1, column] = table.column(name).to_numpy()
-    np.save(folder / f"{entity}.npy", counts)
-    (folder / f"{entity}.keys").write_bytes(msgspec.msgpack.encode(table.column("key").to_pylist()))
+    write_entity(folder, entity, table["key"], np.stack([table[name] for name in COUNT_NAMES], axis=1))
     return int(table.num_rows)
+
+
+def write_entity(folder: Path, entity: str, keys: pa.ChunkedArray, counts: NDArray[np.int64]) -> None:
+    """Write `keys` (n,) and their `counts` (n, 6), in the order of `COUNT_NAMES`."""
+    write_key_table(folder, entity, keys)
+    with_unknown: NDArray[np.int64] = np.zeros((len(counts) + 1, len(COUNT_NAMES)), np.int64)
+    with_unknown[:-1] = counts
+    np.save(folder / f"{entity}.npy", with_unknown)
 
 
 def _export_items(
     connection: duckdb.DuckDBPyConnection, folder: Path, recommender: str, attributes: tuple[str, ...]
 ) -> int:
-    """`items.keys` (who they are, with their labels) and `items.npy` (attributes, NaN where missing)."""
+    """Who the items are, what is known of them, and `items.npy`: attributes, NaN where missing."""
     wanted = "".join(", attributes[?]" for _ in attributes)
+    described = "to_json(struct_pack(kind := item_kind, source_id := source_id, labels := item_labels))"
     table: pa.Table = connection.sql(
-        f"select tenant, item_id, item_kind, source_id, item_labels{wanted} from dim_items "  # noqa: S608 - markers
-        "where recommender = ? order by tenant, item_id",
-        params=[*attributes, recommender],
+        f"select tenant, concat_ws(?, tenant, item_id) as key, {described}::varchar as described{wanted} "  # noqa: S608 - markers
+        "from dim_items where recommender = ? order by tenant, item_id",
+        params=[KEY_SEPARATOR, *attributes, recommender],
     ).to_arrow_table()
     values: NDArray[np.float64] = np.full((table.num_rows, len(attributes)), np.nan)
     for column in range(len(attributes)):
-        values[:, column] = table.column(5 + column).cast("float64").to_numpy()
-    np.save(folder / "items.npy", values)
-    described = {
-        "tenants": table.column("tenant").to_pylist(),
-        "item_ids": table.column("item_id").to_pylist(),
-        "kinds": table.column("item_kind").to_pylist(),
-        "source_ids": table.column("source_id").to_pylist(),
-        "labels": [dict(pairs or ()) for pairs in table.column("item_labels").to_pylist()],
-    }
-    (folder / "items.keys").write_bytes(msgspec.msgpack.encode(described))
+        values[:, column] = table.column(3 + column).cast("float64").to_numpy()
+    write_items(folder, table["tenant"], table["key"], table["described"], values)
     return int(table.num_rows)
+
+
+def write_items(
+    folder: Path,
+    tenants: pa.ChunkedArray,
+    keys: pa.ChunkedArray,
+    described: pa.ChunkedArray,
+    attributes: NDArray[np.float64],
+) -> None:
+    """Write items sorted by tenant; `described` is JSON. Their counts must have been written before."""
+    write_key_table(folder, ITEMS, keys)
+    write_texts(folder, DESCRIBED, described)
+    np.save(folder / "items.npy", attributes)
+    counted = KeyTable.open(folder, "item")
+    np.save(folder / "items.count_rows.npy", counted.find_all(TextColumn.open(folder, ITEMS)))
+    names = pc.run_end_encode(tenants.combine_chunks()) if len(tenants) else None
+    spans, start = {}, 0
+    if names is not None:
+        for name, end in zip(names.values.to_pylist(), names.run_ends.to_pylist(), strict=True):
+            spans[name], start = (start, end), end
+    (folder / SPANS).write_bytes(msgspec.msgpack.encode(spans))
 
 
 def _export_training(connection: duckdb.DuckDBPyConnection, folder: Path, recommender: str) -> int:

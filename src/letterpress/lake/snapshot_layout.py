@@ -12,7 +12,7 @@ import msgspec
 from letterpress.errors import StorageError
 from letterpress.settings import Home
 
-FORMAT = 1
+FORMAT = 2
 COUNT_NAMES = ("shown", "chosen", "delivered", "clicked", "converted", "unsubscribed")
 ENTITIES: dict[str, tuple[str, ...]] = {
     "item": ("tenant", "item_id"),

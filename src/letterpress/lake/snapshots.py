@@ -23,6 +23,7 @@ from letterpress.atomic_file import sync_path, write_atomically
 from letterpress.clock import Clock
 from letterpress.errors import NotYetThereError, StorageError
 from letterpress.lake.durability import sync_paths
+from letterpress.lake.key_table import KeyTable
 from letterpress.lake.known_items import KnownItems, load_known_items
 from letterpress.lake.snapshot_export import export_recommender, read_span
 from letterpress.lake.snapshot_layout import (
@@ -156,13 +157,13 @@ def read_current_or_none(home: Home) -> Current | None:
 
 
 class Snapshot:
-    """An opened snapshot. Counts stay on the disk and are mapped, so that workers share them."""
+    """An opened snapshot. All of it stays on the disk and is mapped, so that workers share it."""
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         self.folder = folder
         self.manifest = manifest
         self._counts: dict[tuple[str, str], NDArray[np.int64]] = {}
-        self._rows: dict[tuple[str, str], dict[str, int]] = {}
+        self._keys: dict[tuple[str, str], KeyTable] = {}
         self._items: dict[str, KnownItems] = {}
 
     @property
@@ -209,14 +210,14 @@ class Snapshot:
     def _load(self, recommender: str) -> None:
         folder = self.folder / recommender
         for entity in ENTITIES:
-            keys = msgspec.msgpack.decode((folder / f"{entity}.keys").read_bytes(), type=list[str])
+            keys = KeyTable.open(folder, entity)
             counts = np.asarray(np.load(folder / f"{entity}.npy", mmap_mode="r"))
             if counts.shape != (len(keys) + 1, len(COUNT_NAMES)):
                 raise StorageError(
                     f"expected {len(keys) + 1} rows of {len(COUNT_NAMES)} counts in {entity}.npy of snapshot "
                     f"{self.snapshot_id}, found {counts.shape}. {REBUILD}"
                 )
-            self._rows[recommender, entity] = dict(zip(keys, range(len(keys)), strict=True))
+            self._keys[recommender, entity] = keys
             self._counts[recommender, entity] = counts
         self._items[recommender] = load_known_items(folder, self.entry(recommender).attributes)
 
@@ -235,10 +236,13 @@ class Snapshot:
 
         A key is the entity's parts joined by `KEY_SEPARATOR`.
         """
-        counts = self._counts[recommender, entity]
-        rows = self._rows[recommender, entity]
-        unknown = len(counts) - 1
-        return counts.take([rows.get(key, unknown) for key in keys], axis=0)
+        return self._counts[recommender, entity].take(self._keys[recommender, entity].find(keys), axis=0)
+
+    def item_counts(self, recommender: str, rows: range) -> NDArray[np.int64]:
+        """Counts (n_rows, 6) of known items, by their rows in `items`."""
+        return self._counts[recommender, "item"].take(
+            self._items[recommender].count_rows[rows.start : rows.stop], axis=0
+        )
 
     def items(self, recommender: str) -> KnownItems:
         """The known items of a recommender."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from letterpress.errors import ModelRefusedError
 from letterpress.log import logger
+from letterpress.machine_code import compile_loop
 from letterpress.ranking.scorer import BoosterScorer, Scorer
 
 Floats = NDArray[np.float32]
@@ -152,25 +152,13 @@ def _walk_trees(  # noqa: PLR0913, PLR0917  # flat arguments are what the compil
             scores[row + 3] += value[d]
 
 
-@cache
 def compile_walk(cache_folder: Path | None) -> Callable[..., None]:
-    """The compiled walk. Machine code is kept in `cache_folder`, or beside this file when None.
+    """The compiled walk. Machine code is kept in `cache_folder`, or beside this file when None."""
+    return compile_loop(_walk_trees, _try_walk, cache_folder)
 
-    Where nothing can be written the code is compiled anew in every process, which takes a second.
-    """
-    import numba
 
-    if cache_folder is not None:
-        numba.config.CACHE_DIR = str(cache_folder)
-    try:
-        if cache_folder is not None:
-            cache_folder.mkdir(parents=True, exist_ok=True)
-        walk: Callable[..., None] = numba.njit(cache=True, nogil=True, boundscheck=False)(_walk_trees)
-        _call_walk(walk, _EXAMPLE, np.zeros((SIDE_BY_SIDE, 1), np.float32))
-    except (OSError, RuntimeError) as error:  # numba says "no locator available" with a RuntimeError
-        logger.info("compile_walk uncached reason=%s", error)
-        walk = numba.njit(nogil=True, boundscheck=False)(_walk_trees)
-    return walk
+def _try_walk(walk: Callable[..., None]) -> None:
+    _call_walk(walk, _EXAMPLE, np.zeros((SIDE_BY_SIDE, 1), np.float32))
 
 
 def _call_walk(walk: Callable[..., None], trees: Trees, rows: Floats) -> Floats:

@@ -11,7 +11,7 @@ from operator import itemgetter
 import numpy as np
 from numpy.typing import NDArray
 
-from letterpress.lake.snapshots import COUNT_NAMES, KEY_SEPARATOR, KnownItems, Snapshot
+from letterpress.lake.snapshots import COUNT_NAMES, KnownItems, Snapshot
 from letterpress.recommenders import Recommender
 from letterpress.serving.messages import RankRequest, RequestItem
 from letterpress.serving.problems import wrong_field
@@ -73,10 +73,11 @@ def _describe(
                 continue
         except KeyError:
             pass
-        row = known.row(tenant, item.item_id)
-        base = [math.nan] * len(names) if row is None else known.attributes[row].tolist()
+        row = int(known.find(tenant, [item.item_id])[0])
+        is_known = row < len(known)
+        base = known.attributes[row].tolist() if is_known else [math.nan] * len(names)
         values.append([item.attributes.get(name, base[at]) for at, name in enumerate(names)])
-        labels.append(item.labels if row is None else known.labels[row] | item.labels)
+        labels.append(known.describe(row).labels | item.labels if is_known else item.labels)
     return np.array(values, np.float64).reshape(len(items), len(names)), labels
 
 
@@ -92,13 +93,12 @@ def _retrieve(recommender: Recommender, snapshot: Snapshot, tenant: str) -> Cand
         raise wrong_field(
             "items", "items: null asks for the tenant's known items, found none; send the items to rank."
         )
-    keys = [f"{tenant}{KEY_SEPARATOR}{known.item_ids[row]}" for row in rows]
-    counts = snapshot.counts(recommender.name, "item", keys)
+    counts = snapshot.item_counts(recommender.name, rows)
     target = recommender.target(recommender.popularity_target)
     best = np.argsort(-counts[:, COUNT_NAMES.index(target.numerator)], kind="stable")[:RETRIEVED_ITEMS]
     chosen = [rows[place] for place in best.tolist()]
     return Candidates(
-        [known.item_ids[row] for row in chosen],
+        [known.item_id(row) for row in chosen],
         np.asarray(known.attributes[chosen], np.float64),
-        [known.labels[row] for row in chosen],
+        [known.describe(row).labels for row in chosen],
     )

@@ -12,6 +12,7 @@ import pytest
 
 from letterpress.clock import ManualClock
 from letterpress.errors import BrokenError, NotYetThereError, StorageError
+from letterpress.lake.known_items import ItemDescription
 from letterpress.lake.snapshots import (
     COUNT_NAMES,
     KEY_SEPARATOR,
@@ -108,17 +109,21 @@ def test_no_keys_give_no_rows(published: Home) -> None:
 
 def test_items_are_found_by_tenant_and_by_name(published: Home) -> None:
     items = Snapshot.open(published).items("pictures")
-    assert [items.item_ids[row] for row in items.rows("t1")] == ["a", "b"]
+    assert [items.item_id(row) for row in items.rows("t1")] == ["a", "b"]
     assert len(items.rows("nobody")) == 0
-    row = items.row("t1", "b")
-    assert row is not None
+    row, unknown = items.find("t1", ["b", "z"]).tolist()
     assert items.attributes[row].tolist() == [0.25, 0.5]
-    assert items.labels[row] == {"enhancement": "b"}
-    assert items.row("t0", "b") is None
-    last = items.row("t0", "z")
-    assert last is not None
+    assert items.describe(row) == ItemDescription("variant", "p1", {"enhancement": "b"})
+    assert unknown == len(items)
+    (last,) = items.find("t0", ["z"]).tolist()
     assert np.isnan(items.attributes[last, 0])
-    assert items.source_ids[last] is None
+    assert items.describe(last).source_id is None
+
+
+def test_counts_are_found_by_the_row_of_the_item_too(published: Home) -> None:
+    snapshot = Snapshot.open(published)
+    rows = snapshot.items("pictures").rows("t1")
+    assert snapshot.item_counts("pictures", rows)[:, 0].tolist() == [1, 1100]
 
 
 def test_the_training_set_keeps_slates_together_in_order(published: Home) -> None:
@@ -154,7 +159,9 @@ def test_only_the_last_few_are_kept_and_nothing_half_written_stays(home: Home) -
     assert Snapshot.open(home, names[-2]).snapshot_id == names[-2]
 
 
-@pytest.mark.parametrize("name", ["item.npy", "item.keys", "items.npy", "items.keys"])
+@pytest.mark.parametrize(
+    "name", ["item.npy", "item.slots.npy", "item.text.npy", "items.npy", "items.described.text.npy"]
+)
 def test_a_changed_file_is_refused_by_name(home: Home, name: str) -> None:
     folder = current_folder(home)
     victim = folder / "pictures" / name

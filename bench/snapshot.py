@@ -1,0 +1,136 @@
+"""A snapshot of a million items: how long it takes to publish, to open and to look 24 items up."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import msgspec
+import numpy as np
+
+from bench.report import Figure, figure, write_result
+from letterpress.clock import ManualClock, SystemClock
+from letterpress.errors import BrokenError
+from letterpress.lake.snapshots import COUNT_NAMES, KEY_SEPARATOR, Snapshot, SnapshotSpec, publish_snapshot
+from letterpress.settings import Home
+
+ITEMS = 1_000_000
+FEATURES = 40
+WANTED = 24
+LOOKUPS = 4_000
+RECOMMENDER = "pictures"
+NAMES = tuple(f"feature_{number:02d}" for number in range(FEATURES))
+CLOCK = ManualClock(datetime(2026, 1, 6, tzinfo=UTC))
+OPEN = """
+import json, sys, time
+from pathlib import Path
+from letterpress.lake.snapshots import Snapshot
+from letterpress.settings import Home
+
+def private_bytes():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon"))
+
+home = Home(root=Path(sys.argv[1]))
+Snapshot.open(home)  # the loops are compiled, the files in the page cache
+before, started = private_bytes(), time.perf_counter()
+snapshot = Snapshot.open(home)
+print(json.dumps([time.perf_counter() - started, (private_bytes() - before) / 1e6]))
+"""
+
+
+def make_warehouse(home: Home) -> None:
+    """Marts of a million items in two tenants, with as many counts by item and by segment."""
+    counts = ", ".join(f"(hash(n, '{name}') % 1000)::bigint as {name}" for name in COUNT_NAMES)
+    attributes = ", ".join(f"'{name}': (hash(n, '{name}') % 10007) / 10007.0" for name in NAMES)
+    item = (
+        f"'{RECOMMENDER}' as recommender, 'tenant-' || n % 2 as tenant, 'picture-' || n || '-warm' as item_id"
+    )
+    as_of = "timestamptz '2026-01-05 11:00:00+00' as as_of_at"
+    home.root.mkdir(parents=True, exist_ok=True)
+    numbers = f"from range({ITEMS}) t(n)"
+    with duckdb.connect(str(home.warehouse)) as connection:
+        for statement in (
+            "set TimeZone = 'UTC'",
+            "set enable_progress_bar = false",
+            f"create table ftr_item_hours as select {item}, {as_of}, {counts} {numbers}",
+            "create table ftr_item_segment_hours as "
+            f"select {item}, 'new' as segment, {as_of}, {counts} {numbers}",
+            "create table ftr_enhancement_industry_hours as select recommender, 'warm' as enhancement, "
+            "'food' as industry, * exclude (recommender, tenant, item_id) from ftr_item_hours limit 1",
+            f"create table dim_items as select {item}, 'variant' as item_kind, null::varchar as source_id, "
+            f"map {{{attributes}}} as attributes, map {{'enhancement': 'warm'}} as item_labels "
+            f"{numbers}",
+            "create table fct_slate_items as select '2026-01-05T10' as hour",
+            f"create table training_examples as select {item}, 's' as slate_id, 1 as position, "
+            "timestamptz '2026-01-05 10:00:00+00' as shown_at from range(1) t(n)",
+        ):
+            connection.execute(statement).fetchall()
+
+
+def time_publishing(home: Home) -> float:
+    started = time.perf_counter()
+    publish_snapshot(home, {RECOMMENDER: SnapshotSpec(NAMES, ("rate",), "0")}, CLOCK, threads=2)
+    return time.perf_counter() - started
+
+
+def time_opening(home: Home) -> tuple[float, float]:
+    """Seconds, and megabytes that no other process shares, of a process that opens it again."""
+    done = subprocess.run(
+        [sys.executable, "-c", OPEN, str(home.root)], capture_output=True, text=True, check=True
+    )
+    seconds, megabytes = msgspec.json.decode(done.stdout.splitlines()[-1], type=tuple[float, float])
+    return seconds, megabytes
+
+
+def time_lookups(snapshot: Snapshot) -> dict[str, float]:
+    """Median milliseconds to find 24 items: their counts and features here, their counts in a dictionary."""
+    random = np.random.default_rng(7)
+    numbers = random.integers(0, ITEMS, (LOOKUPS, WANTED))
+    wanted = [[f"picture-{number}-warm" for number in row if number % 2 == 0] for row in numbers.tolist()]
+    wanted = [(each * WANTED)[:WANTED] for each in wanted]
+    items = snapshot.items(RECOMMENDER)
+    keys = items.table.keys
+    known = {keys[row]: row for row in range(len(keys))}
+    spent: dict[str, list[float]] = {"table": [], "dictionary": []}
+    for names in wanted:
+        started = time.perf_counter()
+        rows = items.find("tenant-0", names)
+        counts = snapshot.counts(RECOMMENDER, "item", [f"tenant-0{KEY_SEPARATOR}{name}" for name in names])
+        features = items.attributes.take(rows, axis=0)
+        spent["table"].append(time.perf_counter() - started)
+        started = time.perf_counter()
+        same = [known[f"tenant-0{KEY_SEPARATOR}{name}"] for name in names]
+        items.attributes.take(same, axis=0)
+        spent["dictionary"].append(time.perf_counter() - started)
+        if rows.tolist() != same or counts.shape != (WANTED, 6) or features.shape != (WANTED, FEATURES):
+            raise BrokenError(f"expected rows {same}, found {rows.tolist()}; the key table is wrong.")
+    return {name: float(np.median(values)) * 1000 for name, values in spent.items()}
+
+
+def measure() -> list[Figure]:
+    with tempfile.TemporaryDirectory(prefix="letterpress-bench-") as folder:
+        home = Home(root=Path(folder))
+        make_warehouse(home)
+        publishing = time_publishing(home)
+        opening, private = time_opening(home)
+        lookups = time_lookups(Snapshot.open(home))
+        size = sum(path.stat().st_size for path in home.snapshots.rglob("*") if path.is_file())
+    return [
+        figure("publish 1,000,000 items", publishing, "s", "< 10"),
+        figure("open, every checksum verified", opening, "s", "< 1"),
+        figure("memory of one worker that others do not share", private, "MB", "< 50"),
+        figure("look up 24 items: counts and 40 features", lookups["table"], "ms", "< 0.05"),
+        figure("the same without counts, rows from a Python dictionary", lookups["dictionary"], "ms"),
+        figure("size on disk", size / 1e6, "MB"),
+    ]
+
+
+def run(result: Path) -> None:
+    note = f"{ITEMS:,} items of two tenants, {FEATURES} features and counts by item and by item and segment."
+    write_result(result, measure(), at=SystemClock().now(), command="make bench NAME=snapshot", note=note)
