@@ -1,6 +1,6 @@
 """`python -m bench [NAME ...]`: run the named benchmarks, or all, and rewrite docs/benchmarks.md.
 
-All of them take long, so a run of all is resumed: what was measured on this very commit is not measured again.
+All of them take long, so a run of all is resumed: what was measured on this very commit is not done again.
 A benchmark that is named is always run.
 """
 
