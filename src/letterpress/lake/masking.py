@@ -35,6 +35,7 @@ EXTRA = "extra"
 TENANT = "tenant"
 _CANDIDATE_IN_JSON = rf"{CANDIDATE}|\\"  # behind an escape may be the beginning of a number
 _SAMPLE = 512
+_FEW = 4096
 
 
 def mask_rows(event: str, rows: pa.Table, keys: TenantKeys) -> tuple[pa.Table, Findings]:
@@ -188,6 +189,8 @@ def _candidates(texts: pa.Array, pattern: str) -> NDArray[np.int64]:
     sample = texts.slice(0, _SAMPLE)
     if len(texts) > _SAMPLE and pc.count_distinct(sample).as_py() < _SAMPLE // 2:
         coded = texts.dictionary_encode()
+        if pattern is CANDIDATE and _is_clean(coded.dictionary):
+            return np.zeros(0, np.int64)
         match = pc.match_substring_regex(coded.dictionary, pattern)
         if not pc.any(match).as_py():
             return np.zeros(0, np.int64)
@@ -197,6 +200,13 @@ def _candidates(texts: pa.Array, pattern: str) -> NDArray[np.int64]:
     if not pc.any(match).as_py():
         return np.zeros(0, np.int64)
     return np.flatnonzero(match.fill_null(fill_value=False).to_numpy(zero_copy_only=False))
+
+
+def _is_clean(texts: pa.Array) -> bool:
+    """Whether a few texts are surely no candidates: compiling the pattern would take longer than this."""
+    if len(texts) > _FEW:
+        return False
+    return not may_hold_contact("\n".join(text or "" for text in texts.to_pylist()).encode())
 
 
 def _put(array: pa.Array, places: NDArray[np.int64], values: pa.Array) -> pa.Array:
