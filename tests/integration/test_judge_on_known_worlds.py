@@ -1,4 +1,4 @@
-"""The judge on a hundred worlds whose truth is known; `make bench NAME=judge` takes two thousand of them."""
+"""The judge on some worlds whose truth is known; `make bench NAME=judge` takes two thousand of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bench.judge import BETTER, EPSILON, WORSE, draw_world, judge_once, solve_no
 
 from letterpress.evaluation.ndcg import ndcg_per_group
 
-SEEDS = 100
+SEEDS = 60
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +35,14 @@ def test_the_truth_of_a_world_is_what_was_asked_for(noise: dict[float, float]) -
 def test_a_model_worse_by_epsilon_is_hardly_ever_promoted(
     noise: dict[float, float], is_ordered: bool
 ) -> None:
-    assert promoted(noise[WORSE], is_ordered=is_ordered) <= 9  # 5 % and two standard errors
+    assert promoted(noise[WORSE], is_ordered=is_ordered) <= 7  # 5 % and two standard errors
 
 
 @pytest.mark.parametrize("is_ordered", [False, True])
 def test_a_model_better_by_two_percent_is_mostly_promoted(
     noise: dict[float, float], is_ordered: bool
 ) -> None:
-    assert promoted(noise[BETTER], is_ordered=is_ordered) >= 70
+    assert promoted(noise[BETTER], is_ordered=is_ordered) >= 42
 
 
 def test_without_freeing_labels_of_position_no_better_model_would_ever_be_promoted(
