@@ -56,7 +56,8 @@ local_character = re.compile(rf"{_NAME}|[.+'!#$%*^`{{}}~]")
 encoded_delimiter = re.compile(f"{_PERCENT}(?:3[AaDdFfCcEe]|2[Ff680229])")
 plain_date = re.compile(r"\D{0,3}\d{1,2}[./ -]\d{1,2}[./ -](?:19|20)\d\d(?!\d)")
 
+may_be_american = re.compile(rb"-0000(?<=000-0000|00--0000)")
 may_be_international = re.compile(rb"\+(?:-{0,4}0){7}")
-"""On text whose digits are 0 and whose separators are `-`."""
+"""These two on text whose digits are 0 and whose separators are `-`; plain beginnings are found fast."""
 may_be_trunk = re.compile(rb"0(?<![01A-Za-z]0)(?<![01]-0)[01]{1,5}-{1,5}[01](?:-{0,3}[01]){3}")
 """On text whose digits are 0 and 1 and whose separators are `-`; begins with a letter to be found fast."""

@@ -56,7 +56,7 @@ def may_hold_contact(plain: bytes) -> bool:
     if b"@" in plain or b"%" in plain or not plain.isascii():
         return True
     form = plain.translate(_FORM)
-    if b"-0000" in form and (b"000-0000" in form or b"000--0000" in form):
+    if patterns.may_be_american.search(form) is not None:
         return True
     if b"+" in plain and patterns.may_be_international.search(form) is not None:
         return True
