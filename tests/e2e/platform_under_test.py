@@ -17,7 +17,7 @@ import httpx
 import psutil
 
 from letterpress.clock import ScaledClock, set_clock
-from letterpress.lake.landing import land_copy, land_lines
+from letterpress.lake.landing import land_copy, land_lines, log_name, open_landed
 from letterpress.lake.partitions import HourRange
 from letterpress.lake.snapshot_layout import read_current
 from letterpress.lake.warehouse import connect_warehouse
@@ -30,7 +30,7 @@ from letterpress.recommenders import RECOMMENDERS
 from letterpress.registry.publication import published
 from letterpress.registry.store import versions
 from letterpress.registry.verdicts import read_verdict
-from letterpress.settings import Settings
+from letterpress.settings import Home, Settings
 from letterpress.simulation.simulate import Plan, simulate
 
 START = datetime(2019, 11, 24, tzinfo=UTC)
@@ -90,7 +90,7 @@ class PlatformUnderTest:
         if bandit is not None:
             found = import_logs(self.settings, "open-bandit", [str(bandit)], land_only=True)
             landed += [Path(path) for path in found["landed"]]
-        self.lines_landed = sum(len(read_lines(path)) for path in landed)
+        self.lines_landed = sum(len(read_landed_lines(home, path)) for path in landed)
         set_clock(home.clock, START + timedelta(days=DAYS), speed=1.0)
 
     def now(self) -> datetime:
@@ -233,6 +233,13 @@ def read_lines(path: Path) -> list[bytes]:
     """The lines of a log file, packed or not."""
     content = path.read_bytes()
     return (gzip.decompress(content) if path.suffix == ".gz" else content).splitlines()
+
+
+def read_landed_lines(home: Home, path: Path) -> list[bytes]:
+    """The lines of a log that was landed, encrypted or not."""
+    with open_landed(home, path) as stream:
+        content = stream.read()
+    return (gzip.decompress(content) if log_name(path.name).endswith(".gz") else content).splitlines()
 
 
 def _attempt(tried: dict[str, Any]) -> Attempt:

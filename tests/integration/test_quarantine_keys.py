@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from letterpress.lake.ledger import masked_counts
 from letterpress.lake.quarantine import quarantine_files, raw_of, read_quarantine
 from letterpress.lake.tenant_keys import NO_TENANT, TenantKeys, key_id_of
 from letterpress.settings import Home
+from letterpress.simulation.simulate import Plan, simulate
 
 BAD = b'{"type":"outcome","tenant":"acme","event_id":7,"item_id":"bob@example.com"}'
 BAD_OF_NOBODY = b"+1 415 555 2671 is no event"
@@ -78,3 +80,13 @@ def test_a_damaged_quarantine_names_file_and_line(home: Home, clock: ManualClock
     path.write_bytes(first + second[:50])
     with pytest.raises(StorageError, match=rf"line 2 of {path}"):
         list(read_quarantine(home))
+
+
+def test_a_clean_simulated_log_holds_nothing_that_looks_personal(
+    home: Home, clock: ManualClock, tmp_path: Path
+) -> None:
+    for path in simulate(Plan(2, 150, 7, "steady", datetime(2026, 1, 3, tzinfo=UTC)), tmp_path).files:
+        land_copy(home, path)
+    report = ingest(home, clock, threads=1)
+    assert report.total("raw") > 1000
+    assert {kind for _, _, kind in report.masked} == {"identifier"}, "the declared ones, nothing detected"
