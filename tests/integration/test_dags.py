@@ -43,6 +43,7 @@ TASKS = {
     "ingest_events": {"land", "changed_ranges", "lane.check_raw_log", "lane.announce", "refresh_site"},
     "build_features": {"check_range", "publish_features", "announce", "refresh_site"},
     "train_ranker": {"list_recommenders", "lane.check_training_set", "lane.train_challenger", "refresh_site"},
+    "keep_lake": {"let_go", "verify"},
     "release_model": {"ensure_champion", "judge", "release", "refresh_site"},
 }
 
@@ -112,6 +113,7 @@ def test_whatever_may_write_the_warehouse_takes_its_one_slot(parsed: dict[str, A
     writers = {name for name in tasks if name.startswith("dbt.") and not name.endswith("_done")}
     assert len(writers) > 20
     assert parsed["dags"]["ingest_events"]["tasks"]["land"]["pool"] == WAREHOUSE_POOL  # dbt reads raw
+    assert {task["pool"] for task in parsed["dags"]["keep_lake"]["tasks"].values()} == {WAREHOUSE_POOL}
     assert {name for name in {*writers, "publish_features"} if tasks[name]["pool"] != WAREHOUSE_POOL} == set()
 
 
@@ -133,7 +135,7 @@ def test_one_run_at_a_time_and_none_of_the_past(parsed: dict[str, Any]) -> None:
 
 
 def test_a_run_by_hand_can_name_its_partition(parsed: dict[str, Any]) -> None:
-    consumers = set(TASKS) - {"ingest_events"}
+    consumers = set(TASKS) - {"ingest_events", "keep_lake"}
     assert {name for name in consumers if parsed["dags"][name]["params"] != ["partition"]} == set()
 
 

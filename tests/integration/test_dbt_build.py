@@ -235,6 +235,25 @@ def test_a_late_event_rewrites_the_hour_of_its_slate_only(
     assert converted == [{"n": 5}]
 
 
+def test_an_outcome_that_comes_before_its_slate_waits_and_joins_later(
+    start: datetime, write_raw: WriteRaw, tmp_path: Path
+) -> None:
+    settings = Settings(home=tmp_path)
+    world = World(start, seed=5)
+    world.describe_items("t", 0.0)
+    world.show_slate("t", 1.0)
+    slate = next(event for event in world.events if isinstance(event, Slate))
+    early = [event for event in world.events if not isinstance(event, Slate)]
+    clicked = sum(each.count for each in early if isinstance(each, Outcome) and each.kind == "clicked")
+    write_raw(settings.paths.raw, early)
+    run_models(settings)
+    assert read_table(settings, "from fct_slate_items").num_rows == 0
+    write_raw(settings.paths.raw, [slate])
+    run_models(settings, HourRange(hour_of(slate), hour_of(slate) + HOUR).key)
+    assert read_table(settings, "select sum(clicked) as n from fct_outcomes").to_pylist() == [{"n": clicked}]
+    assert clicked > 0
+
+
 @pytest.fixture(scope="module")
 def cut(
     tmp_path_factory: pytest.TempPathFactory, log: list[AnyEvent], write_raw: WriteRaw

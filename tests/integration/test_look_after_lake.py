@@ -11,12 +11,13 @@ import pytest
 
 from letterpress.cli.application import build_app, run_app
 from letterpress.clock import ManualClock
+from letterpress.errors import StorageError
 from letterpress.events.codec import encode
 from letterpress.events.types import Interaction, Outcome
 from letterpress.lake.identity_store import identity_folder, rebuild_identity
 from letterpress.lake.rewrite import raw_files
 from letterpress.orchestration.ingest_landing import announce_ranges, ingest_landing
-from letterpress.orchestration.look_after_lake import apply_retention, verify
+from letterpress.orchestration.look_after_lake import apply_retention, require_undamaged, verify
 from letterpress.settings import RetentionSettings, Settings
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -70,6 +71,8 @@ def test_one_flipped_byte_is_found_with_its_hour(lake: Settings) -> None:
     assert (found["kind"], found["hours"]) == ("changed", "2026-01-05T00")
     assert found["path"] == str(path.relative_to(lake.paths.root))
     assert "letterpress features" in found["next_step"]
+    with pytest.raises(StorageError, match=f"{path.name}: changed"):
+        require_undamaged(lake)
 
 
 def test_a_flipped_byte_in_the_index_of_known_events_is_found_and_mended(lake: Settings) -> None:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from letterpress.clock import Clock, ScaledClock
+from letterpress.errors import StorageError
 from letterpress.lake.ingest_lock import hold_ingest_lock
 from letterpress.lake.retention import retain
 from letterpress.lake.verify import verify_lake
@@ -29,6 +30,24 @@ def verify(settings: Settings, *, wait_seconds: float = 30.0) -> dict[str, Any]:
         "bytes": found.n_bytes,
         "differences": [asdict(each) for each in found.differences],
     }
+
+
+def require_undamaged(settings: Settings) -> dict[str, Any]:
+    """What `verify` found, when nothing differs.
+
+    Raises:
+        StorageError: a file differs from its recorded checksum; names the first and says what to run.
+        AlreadyRunningError: an ingest is under way.
+    """
+    found = verify(settings)
+    differences = found["differences"]
+    if differences:
+        first = differences[0]
+        raise StorageError(
+            f"expected {found['files']} files with their recorded checksums, found {len(differences)} that "
+            f"differ; first {first['path']}: {first['kind']}. To do: {first['next_step']}."
+        )
+    return found
 
 
 def apply_retention(settings: Settings, clock: Clock | None = None) -> dict[str, Any]:

@@ -1,0 +1,41 @@
+"""
+### Let go of what is too old, and look for damage
+
+**Reads** the settings `LETTERPRESS_RETENTION__*` and every file of the lake. **Writes** raw without the
+events and the identifiers that are older than the settings allow, and the ledger. Hours that lose events are
+announced by the next `ingest_events`, so that features are built again without them.
+
+**Rerun** whenever you like: what is gone is gone, and a look changes nothing.
+
+**When it fails**
+- `let_go`: a file of raw is damaged, or the disk is full; nothing was changed. `verify` names the file.
+- `verify`: a file differs from its recorded checksum, is missing, or lies there unrecorded; the message
+  names the first and says what to run. The service goes on with the last good snapshot.
+"""
+
+from typing import Any
+
+from airflow.sdk import DAG, task
+
+from letterpress.orchestration.airflow_environment import WAREHOUSE_POOL
+from letterpress.orchestration.dag_defaults import DAG_OPTIONS, task_settings
+
+with DAG("keep_lake", schedule="@daily", doc_md=__doc__, **DAG_OPTIONS):
+
+    @task(pool=WAREHOUSE_POOL)  # so that raw does not change while dbt reads it
+    def let_go() -> dict[str, Any]:
+        """What the settings do not allow to be kept any longer."""
+        from letterpress.orchestration.look_after_lake import apply_retention
+
+        with task_settings() as settings:
+            return apply_retention(settings)
+
+    @task(pool=WAREHOUSE_POOL, trigger_rule="all_done")
+    def verify() -> dict[str, Any]:
+        """Every file against its checksum; fails when one differs."""
+        from letterpress.orchestration.look_after_lake import require_undamaged
+
+        with task_settings() as settings:
+            return require_undamaged(settings)
+
+    let_go() >> verify()
