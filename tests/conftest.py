@@ -58,7 +58,7 @@ def reference_data() -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # it keeps an event loop in this thread, which others need
 def browser() -> Iterator[Browser]:
     """A headless Chromium; without one the tests fail in continuous integration and skip elsewhere."""
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
