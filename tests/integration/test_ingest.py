@@ -38,12 +38,12 @@ from letterpress.lake.ledger import (
     mark_announced,
     open_ledger,
     pending_ranges,
-    quarantine_reasons,
     total_counts,
     watermarks,
 )
 from letterpress.lake.ledger_balance import check_balance
 from letterpress.lake.partitions import HourRange
+from letterpress.lake.put_aside import quarantine_reasons
 from letterpress.lake.quarantine import raw_of, read_quarantine
 from letterpress.lake.tenant_keys import TenantKeys
 from letterpress.settings import Home

@@ -17,7 +17,8 @@ from tests.integration.byte_search import places_of
 from letterpress.clock import ManualClock
 from letterpress.lake import masking
 from letterpress.lake.ingest import ingest
-from letterpress.lake.ledger import masked_counts, total_counts
+from letterpress.lake.ledger import total_counts
+from letterpress.lake.put_aside import masked_counts
 from letterpress.log import logger
 from letterpress.orchestration.bootstrap_champion import bootstrap_champion
 from letterpress.orchestration.build_features import build_features

@@ -11,7 +11,7 @@ from letterpress.clock import ManualClock
 from letterpress.errors import StorageError
 from letterpress.lake.ingest import ingest
 from letterpress.lake.landing import land_copy, land_lines, list_landing, open_landed
-from letterpress.lake.ledger import masked_counts
+from letterpress.lake.put_aside import masked_counts
 from letterpress.lake.quarantine import quarantine_files, raw_of, read_quarantine
 from letterpress.lake.tenant_keys import NO_TENANT, TenantKeys, key_id_of
 from letterpress.settings import Home

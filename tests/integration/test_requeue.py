@@ -13,7 +13,8 @@ from letterpress.events import codec
 from letterpress.lake import requeue
 from letterpress.lake.ingest import ingest
 from letterpress.lake.landing import land_lines, list_landing
-from letterpress.lake.ledger import quarantine_reasons, total_counts
+from letterpress.lake.ledger import total_counts
+from letterpress.lake.put_aside import quarantine_reasons
 from letterpress.lake.quarantine import raw_of, read_quarantine
 from letterpress.lake.requeue import drop_taken, land_readable
 from letterpress.lake.tenant_keys import TenantKeys

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from letterpress.lake.ledger import ledger_path, open_ledger, quarantine_reasons, total_counts
+from letterpress.lake.ledger import ledger_path, open_ledger, total_counts
+from letterpress.lake.put_aside import quarantine_reasons
 from letterpress.settings import Home
 
 _LAST_BATCH = """

@@ -11,7 +11,8 @@ import msgspec
 from letterpress.clock import Clock, ScaledClock
 from letterpress.events.codec import REASONS
 from letterpress.lake.ingest_summary import summarise_ingest
-from letterpress.lake.ledger import ledger_path, masked_counts, quarantined_lines
+from letterpress.lake.ledger import ledger_path
+from letterpress.lake.put_aside import masked_counts, quarantined_lines
 from letterpress.lake.snapshot_layout import read_current
 from letterpress.log import log_step
 from letterpress.orchestration.dbt_docs import PAGE as DBT_DOCS
