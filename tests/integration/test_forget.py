@@ -21,6 +21,7 @@ from letterpress.events.codec import encode
 from letterpress.events.types import Outcome
 from letterpress.lake.ingest_lock import hold_ingest_lock
 from letterpress.lake.ledger import pending_ranges
+from letterpress.lake.residue import overwrite_names
 from letterpress.lake.rewrite import raw_files
 from letterpress.lake.subject import Subject
 from letterpress.lake.warehouse import connect_warehouse
@@ -168,6 +169,22 @@ def test_logs_and_pages_lose_the_name_and_keep_their_length(lake: Settings) -> N
     done = forget(lake, Subject(LEAVING), clock=CLOCK)
     assert done["texts"] == {"files": 1, "places": 1}
     assert log.read_text() == f"asked by {'x' * len(LEAVING)}, not by {LEAVING}ers\n"
+
+
+@pytest.mark.parametrize("name", ["model", "true", "body", "null"])
+def test_a_tenant_with_an_everyday_name_breaks_no_document(settings: Settings, name: str) -> None:
+    folder = settings.paths.registry / "verdicts"
+    folder.mkdir(parents=True)
+    (folder / "1.json").write_text(f'{{"model": "a/1", "body": null, "ok": true, "says": "not {name}, but"}}')
+    settings.paths.site.mkdir(parents=True)
+    page = f'<body class="{name}"><script>let model = true;</script><p title="{name}">of {name}</p></body>'
+    (settings.paths.site / "page.html").write_text(page)
+    assert overwrite_names(settings.paths, Subject(name)) == (2, 3)
+    gone = "x" * len(name)
+    read = json.loads((folder / "1.json").read_text())
+    assert read == {"model": "a/1", "body": None, "ok": True, "says": f"not {gone}, but"}
+    changed = page.replace(f'title="{name}">of {name}', f'title="{gone}">of {gone}')
+    assert (settings.paths.site / "page.html").read_text() == changed
 
 
 def test_another_writer_is_refused_before_anything_changes(lake: Settings) -> None:

@@ -14,11 +14,13 @@ from letterpress.lake import requeue
 from letterpress.lake.ingest import ingest
 from letterpress.lake.landing import land_lines, list_landing
 from letterpress.lake.ledger import total_counts
+from letterpress.lake.ledger_balance import check_balance
 from letterpress.lake.put_aside import quarantine_reasons
 from letterpress.lake.quarantine import raw_of, read_quarantine
 from letterpress.lake.requeue import drop_taken, land_readable
 from letterpress.lake.tenant_keys import TenantKeys
 from letterpress.lake.verify import verify_lake
+from letterpress.orchestration.lake_upkeep import reindex_lake
 from letterpress.orchestration.requeue_quarantine import requeue_quarantine
 from letterpress.settings import Home, Settings
 
@@ -94,6 +96,19 @@ def test_a_second_time_nothing_is_left_to_do(quarantined: Settings, clock: Manua
     assert result["requeued"] == {"taken": 0, "still_bad": 1, "without_key": 0}
     assert result["files"] == []
     hold_the_ledger(quarantined.paths)
+
+
+def test_a_log_that_is_read_again_after_lines_were_taken_back_still_adds_up(
+    quarantined: Settings, clock: ManualClock
+) -> None:
+    home = quarantined.paths
+    requeue_quarantine(quarantined, clock=clock)
+    reindex_lake(quarantined)
+    land_lines(home, "log", [outcome(1), BAD, outcome(2), outcome(3, "birch")])
+    (file,) = ingest(home, clock, threads=1).files
+    assert (file.read, file.raw, file.duplicate, file.quarantined) == (4, 0, 3, 1)
+    assert waiting(home) == [BAD]
+    check_balance(home)
 
 
 def test_only_the_reason_that_was_asked_for_is_taken(quarantined: Settings, clock: ManualClock) -> None:

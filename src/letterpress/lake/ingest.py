@@ -114,7 +114,7 @@ def _as_storage_error(error: OSError, home: Home) -> StorageError:
             "was. Free some space and run ingest again."
         )
     return StorageError(
-        f"expected to read landing and write raw, found: {error}. Nothing was lost: "
+        f"expected to read landing and write raw, found: {error.strerror or error.errno}. Nothing was lost: "
         "mend it and run ingest again."
     )
 
@@ -224,7 +224,7 @@ class _Batch:
                 moves.append((staged, quarantine_path(self.home, file.log.sha256)))
         self.entries += [first.copy_entry(name, landed) for name, landed, first in self._copies]
         self.entries.sort(key=lambda entry: entry.report.path)
-        sync_paths(source for source, _ in moves)
+        sync_paths([*(source for source, _ in moves), *{source.parent for source, _ in moves}])
         return moves
 
     def _open_unknown(self, paths: list[Path]) -> list[_File]:

@@ -133,7 +133,7 @@ def commit_batch(
     with open_ledger(home) as ledger:
         (batch,) = ledger.execute("select coalesce(max(batch), 0) + 1 from files").fetchone()
         for entry in entries:
-            _replace_quarantined(ledger, entry)
+            _replace_quarantined(ledger, home, entry)
             _insert_file(ledger, batch, entry, at)
         record_files(ledger, written, batch)
         ledger.executemany(
@@ -193,14 +193,14 @@ def _instant(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def _replace_quarantined(ledger: sqlite3.Connection, entry: FileEntry) -> None:
-    """Bad lines of a file that is read again take the place of those that it left the first time."""
-    if entry.report.quarantined:
-        ledger.execute(
-            "insert into adjustments select 'quarantine', -quarantined, 'its file was read again' "
-            "from files where sha256 = ? and quarantined > 0 order by file_id desc limit 1",
-            (entry.sha256,),
-        )
+def _replace_quarantined(ledger: sqlite3.Connection, home: Home, entry: FileEntry) -> None:
+    """Bad lines of a file that is read again take the place of those that are left of its first reading.
+
+    Some of them may have been taken back or forgotten since, so they are counted where they lie.
+    """
+    left = home.quarantine / f"{entry.sha256[:16]}.jsonl"
+    if entry.report.quarantined and left.is_file():
+        adjust_rows(ledger, "quarantine", -left.read_bytes().count(b"\n"), "its file was read again")
 
 
 def _change_identity(ledger: sqlite3.Connection, change: IdentityChange) -> None:

@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from letterpress.atomic_file import sync_path
 from letterpress.clock import Clock
 from letterpress.errors import UsageError
 from letterpress.events.codec import REASONS, MalformedEventError, decode_line
@@ -124,6 +125,7 @@ def _drop(home: Home, file: Readable, clock: Clock) -> int:
         stream.writelines(kept)
         stream.flush()
         os.fsync(stream.fileno())
+    sync_path(staged.parent)
     taken = [(file.path.stem, code, lines) for code, lines in sorted(codes.items())]
     commit_requeue(home, taken, [(staged, file.path)], clock.now())
     finish_moves(home)

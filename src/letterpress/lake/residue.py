@@ -7,6 +7,8 @@ so a process that still appends to the file is not disturbed. Everything else th
 from __future__ import annotations
 
 import mmap
+import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +19,12 @@ SHORTEST = 4
 """Names of fewer bytes are everyday words: they are neither overwritten nor searched for in texts."""
 _TEXTS = frozenset({".log", ".html", ".json", ".jsonl", ".txt", ".xml", ".out", ".err", ".yml", ".sql"})
 _NOT_SEARCHED = ("raw", "forgetting", "keys")
-"""Raw is searched row by row, decoded; what is a secret or about requests names nobody."""
+"""Raw is rewritten row by row, by its declared columns; what is a secret or about requests names nobody."""
+_JSON_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"(?P<key>\s*:)?', re.DOTALL)
+_PAGE_TEXT = re.compile(
+    rb"""<(script|style)\b.*?</\1>|\b(?:title|alt|aria-label)\s*=\s*"(?P<label>[^"]*)"|>(?P<text>[^<]+)""",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def overwrite_names(home: Home, subject: Subject) -> tuple[int, int]:
@@ -66,12 +73,36 @@ def _holds(path: Path, subject: Subject) -> bool:
         return False
 
 
+def _words_of_people(suffix: str, content: bytes) -> list[tuple[int, int]]:
+    """The parts that may be overwritten: in JSON values that are texts, in pages what stands between tags.
+
+    A tenant may be called `model` or `true`: keys, literals, tags and their classes must stay.
+    """
+    if suffix == ".json":
+        return [found.span() for found in _JSON_TEXT.finditer(content) if found["key"] is None]
+    if suffix == ".html":
+        matches = [(found, found.lastgroup) for found in _PAGE_TEXT.finditer(content)]
+        return [found.span(name) for found, name in matches if name is not None]
+    return [(0, len(content))]
+
+
+def _is_in(span: tuple[int, int], parts: list[tuple[int, int]]) -> bool:
+    place = bisect_right(parts, span[0], key=lambda part: part[0]) - 1
+    return place >= 0 and span[1] <= parts[place][1]
+
+
 def _overwrite(path: Path, subject: Subject) -> int:
     if not _holds(path, subject):
         return 0
     with path.open("r+b") as stream:
         content = stream.read()
-        spans = {match.span() for pattern in subject.patterns() for match in pattern.finditer(content)}
+        parts = _words_of_people(path.suffix, content)
+        spans = {
+            match.span()
+            for pattern in subject.patterns()
+            for match in pattern.finditer(content)
+            if _is_in(match.span(), parts)
+        }
         for start, end in spans:
             stream.seek(start)
             stream.write(b"x" * (end - start))

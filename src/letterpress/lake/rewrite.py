@@ -186,7 +186,7 @@ def commit_rewrite(home: Home, staged: Rewrite, note: Callable[[sqlite3.Connecti
 
     The hours that rows were removed from wait to be announced like late ones.
     """
-    sync_paths(source for source, _ in staged.moves)
+    sync_paths([*(source for source, _ in staged.moves), *{source.parent for source, _ in staged.moves}])
     written = describe_moves(home, staged.moves)
     with open_ledger(home) as ledger:
         (batch,) = ledger.execute("select coalesce(max(batch), 0) from files").fetchone()

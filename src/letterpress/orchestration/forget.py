@@ -89,7 +89,6 @@ def _finish(
 ) -> dict[str, Any]:
     """Everything that follows from raw and quarantine being clean; repeatable."""
     home = settings.paths
-    shutil.rmtree(home.landing / "archive", ignore_errors=True)  # its lines are in raw or quarantine
     models = _models(home, subject, erased)
     rebuilt = _rebuild(settings, subject, erased, clock)
     if subject.kind == "tenant":

@@ -69,7 +69,7 @@ class _OpenFile:
         self.opened_at = time.monotonic()
         self.synced_bytes = 0
         hidden = path.with_name(f".{path.name}.new")  # locked before anybody can see it
-        self._descriptor = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+        self._descriptor = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         hidden.rename(path)
         sync_path(path.parent)
