@@ -259,6 +259,19 @@ def test_many_commits_leave_few_runs_and_no_other_file(home: Home, clock: Manual
     assert sorted(path.name for path in identity_folder(home).iterdir()) == sorted(each.name for each in runs)
 
 
+def test_a_log_that_came_under_a_wrong_name_is_read_under_the_right_one(
+    home: Home, clock: ManualClock
+) -> None:
+    packed = gzip.compress(b"\n".join(outcome(number) for number in range(5)))
+    land(home, "day.jsonl", packed)
+    (wrong,) = run(home, clock).files
+    assert (wrong.raw, wrong.quarantined) == (0, wrong.read)
+    land(home, "day.jsonl.gz", packed)
+    (right,) = run(home, clock).files
+    assert (right.raw, right.quarantined) == (5, 0)
+    check_balance(home)
+
+
 def plain_quarantine(home: Home) -> list[tuple[str, int, bytes | None]]:
     keys = TenantKeys(home.keys)
     return [(line.code, line.line, raw_of(line, keys)) for line in read_quarantine(home)]

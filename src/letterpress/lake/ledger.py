@@ -299,10 +299,13 @@ def total_counts(home: Home) -> dict[str, int]:
 
 
 def lines_of_known_file(home: Home, sha256: str) -> int | None:
-    """How many lines a file with this checksum had when it was ingested; None when none was."""
+    """How many lines a file with this checksum had when it was ingested; None when it must be read.
+
+    One of which no line was an event is read again: it may have come under a name that says how to read it.
+    """
     with open_ledger(home) as ledger:
         row = ledger.execute(
-            "select read from files where sha256 = ? "
+            "select read from files where sha256 = ? and quarantined < max(read, 1) "
             "and sha256 not in (select sha256 from unknown_files) order by file_id limit 1",
             (sha256,),
         ).fetchone()
