@@ -263,11 +263,11 @@ def _move(source: Path, target: Path) -> None:
         )
 
 
-def pending_ranges(home: Home, max_ranges: int = 24) -> list[HourRange]:
-    """Ranges that cover every hour that changed since it was last announced."""
+def pending_ranges(home: Home, max_ranges: int = 24, *, near_hours: int = 0) -> list[HourRange]:
+    """Ranges that cover every hour that changed since it was last announced, see `coalesce_hours`."""
     with open_ledger(home) as ledger:
         rows = ledger.execute("select distinct hour from hours where announced = 0").fetchall()
-    return coalesce_hours((parse_hour(hour) for (hour,) in rows), max_ranges)
+    return coalesce_hours((parse_hour(hour) for (hour,) in rows), max_ranges, near_hours=near_hours)
 
 
 def last_batch(home: Home) -> int:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from letterpress.errors import UsageError
 
@@ -72,29 +73,21 @@ class HourRange:
         return cls(parse_hour(found[1]), parse_hour(found[2]))
 
 
-def coalesce_hours(hours: Iterable[datetime], max_ranges: int = 24) -> list[HourRange]:
-    """As few ranges as cover `hours`, sorted; at most `max_ranges` (1 or more) of them.
+def coalesce_hours(
+    hours: Iterable[datetime], max_ranges: int = 24, *, near_hours: int = 0
+) -> list[HourRange]:
+    """Ranges that cover `hours`, sorted; at most `max_ranges` (1 or more) of them.
 
-    Contiguous hours become one range. When that leaves too many, hours are widened to whole days, and
-    when that is still too many, to one span from the first to the last.
+    Contiguous hours become one range, and so do those with at most `near_hours` unchanged hours between
+    them. When that leaves too many, the smallest gaps are closed first: fewer ranges that way cannot hold
+    fewer hours.
     """
     starts = sorted(set(hours))
     if not starts:
         return []
-    ranges = _merge([(start, start + HOUR) for start in starts])
-    if len(ranges) > max_ranges:
-        days = sorted({start.replace(hour=0) for start in starts})
-        ranges = _merge([(day, day + timedelta(days=1)) for day in days])
-    if len(ranges) > max_ranges:
-        ranges = [HourRange(ranges[0].start, ranges[-1].end)]
-    return ranges
-
-
-def _merge(spans: list[tuple[datetime, datetime]]) -> list[HourRange]:
-    merged: list[tuple[datetime, datetime]] = []
-    for start, end in spans:
-        if merged and merged[-1][1] == start:
-            merged[-1] = (merged[-1][0], end)
-        else:
-            merged.append((start, end))
-    return [HourRange(start, end) for start, end in merged]
+    gaps = [int((after - before) / HOUR) - 1 for before, after in pairwise(starts)]
+    widest_first = sorted(range(len(gaps)), key=lambda index: -gaps[index])
+    cuts = sorted(index for index in widest_first[: max_ranges - 1] if gaps[index] > near_hours)
+    firsts = [starts[0], *(starts[index + 1] for index in cuts)]
+    lasts = [*(starts[index] for index in cuts), starts[-1]]
+    return [HourRange(first, last + HOUR) for first, last in zip(firsts, lasts, strict=True)]

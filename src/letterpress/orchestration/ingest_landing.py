@@ -13,8 +13,10 @@ from letterpress.lake.partitions import HourRange
 from letterpress.lake.snapshot_layout import read_current
 from letterpress.settings import Home, Settings
 
-MOST_RANGES = 24
-"""A build a range: hours beyond that are announced by whole days, or as one span."""
+MOST_RANGES = 4
+"""A range is a run of build_features, which takes most of a minute however few hours it rebuilds."""
+NEAR_HOURS = 24
+"""Outcomes trickle in over days: hours this near to each other are built in one run."""
 
 _COUNTS = ("read", "raw", "duplicate", "quarantined")
 
@@ -36,7 +38,7 @@ def ingest_landing(settings: Settings, clock: Clock | None = None) -> dict[str, 
             {"event": event, "field": name, "kind": kind, "found": found}
             for (event, name, kind), found in sorted(report.masked.items())
         ],
-        "ranges": [each.key for each in pending_ranges(home, _most_ranges(home))],
+        "ranges": [each.key for each in pending_ranges(home, _most_ranges(home), near_hours=NEAR_HOURS)],
         "batch": last_batch(home),
     }
 

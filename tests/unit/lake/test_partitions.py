@@ -53,18 +53,33 @@ def test_a_late_hour_stays_one_range_of_its_own() -> None:
     assert coalesce_hours([hour(2), hour(30)]) == [HourRange(hour(2), hour(3)), HourRange(hour(30), hour(31))]
 
 
-def test_too_many_ranges_are_widened_to_days_and_then_to_one_span() -> None:
+def test_of_too_many_ranges_those_with_the_smallest_gaps_are_joined() -> None:
     in_two_days = [hour(number) for number in (*range(0, 24, 2), *range(48, 72, 2))]
     assert coalesce_hours(in_two_days, max_ranges=2) == [
-        HourRange(START, hour(24)),
-        HourRange(hour(48), hour(72)),
+        HourRange(START, hour(23)),
+        HourRange(hour(48), hour(71)),
     ]
-    assert coalesce_hours(in_two_days, max_ranges=1) == [HourRange(START, hour(72))]
+    assert coalesce_hours(in_two_days, max_ranges=1) == [HourRange(START, hour(71))]
+    assert coalesce_hours([hour(0), hour(2), hour(9)], max_ranges=2) == [
+        HourRange(START, hour(3)),
+        HourRange(hour(9), hour(10)),
+    ]
 
 
-@given(st.sets(st.integers(0, 2000)), st.integers(1, 30))
-def test_every_hour_is_covered_by_sorted_ranges_that_do_not_meet(numbers: set[int], max_ranges: int) -> None:
-    ranges = coalesce_hours([hour(number) for number in numbers], max_ranges)
+def test_near_hours_are_one_range_however_many_there_may_be() -> None:
+    near_and_far = [hour(0), hour(25), hour(51)]
+    assert coalesce_hours(near_and_far, near_hours=24) == [
+        HourRange(START, hour(26)),
+        HourRange(hour(51), hour(52)),
+    ]
+    assert len(coalesce_hours(near_and_far, near_hours=23)) == 3
+
+
+@given(st.sets(st.integers(0, 2000)), st.integers(1, 30), st.integers(0, 48))
+def test_every_hour_is_covered_by_sorted_ranges_that_do_not_meet(
+    numbers: set[int], max_ranges: int, near_hours: int
+) -> None:
+    ranges = coalesce_hours([hour(number) for number in numbers], max_ranges, near_hours=near_hours)
     assert len(ranges) <= max_ranges
     assert all(any(hour(number) in each for each in ranges) for number in numbers)
     assert all(before.end < after.start for before, after in pairwise(ranges))
