@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -21,10 +24,11 @@ from letterpress.lake.training_origin import count_training_slates
 from letterpress.orchestration.build_features import build_features
 from letterpress.orchestration.ingest_landing import ingest_landing
 from letterpress.orchestration.publish_features import publish_features
-from letterpress.orchestration.run_closed_loop import STEP_BY_STEP, run_closed_loop
-from letterpress.settings import ServiceSettings, Settings
+from letterpress.orchestration.run_closed_loop import STEP_BY_STEP, loop_folder, run_closed_loop
+from letterpress.settings import ServiceSettings, Settings, child_environment
 from letterpress.simulation.closed_loop import LoopPlan
 
+LETTERPRESS = Path(sys.executable).with_name("letterpress")
 DAYS, HISTORY, SLATES = 6, 1_500, 150
 
 
@@ -86,3 +90,37 @@ def test_service_and_simulation_agree_about_time_and_another_homes_service_is_re
     assert abs(told - ScaledClock(settings.paths.clock).now()).total_seconds() < 5
     with pytest.raises(UsageError, match="set LETTERPRESS_HOME to the home of the service"):
         live(Settings(home=tmp_path / "other"), url)
+
+
+def test_a_service_that_goes_away_ends_it_in_one_sentence_and_nothing_is_lost(
+    settings: Settings, tmp_path: Path
+) -> None:
+    port = free_port()
+    server = Server(
+        "letterpress",
+        ["bentoml", *serve_arguments(settings, port)],
+        serve_environment(settings),
+        port,
+        "/readyz",
+    )
+    arguments = ["--against", f"http://127.0.0.1:{port}", "--speed", "20000", "--slates", "2000"]
+    with running(server, tmp_path):
+        simulation = subprocess.Popen(
+            [str(LETTERPRESS), "simulate", *arguments],
+            env=child_environment(settings),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        url = f"http://127.0.0.1:{port}/metrics"
+        while "letterpress_slates_total{" not in httpx.get(url).text and simulation.poll() is None:
+            time.sleep(0.1)
+        time.sleep(1.0)
+    _, said = simulation.communicate(timeout=120)
+    assert simulation.returncode == 3, said
+    assert "is gone" in said
+    assert "Traceback" not in said
+    folder = loop_folder(settings)
+    newest = max(folder.glob("regret-*.json"), key=lambda path: path.stat().st_mtime)
+    report = json.loads(newest.read_text())
+    assert report["slates"] > 0
+    assert len((folder / "waiting.jsonl").read_text().splitlines()) == report["waiting"] > 0

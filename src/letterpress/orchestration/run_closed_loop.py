@@ -40,9 +40,13 @@ def loop_folder(settings: Settings) -> Path:
 
 def next_day(settings: Settings, seed: int) -> int:
     """The day of the world on which a run of `seed` goes on; after the usual history when there was none."""
-    path = loop_folder(settings) / "next_day.json"
-    days: dict[str, int] = json.loads(path.read_bytes()) if path.exists() else {}
-    return days.get(str(seed), HISTORY_DAYS)
+    return _next_days(loop_folder(settings)).get(str(seed), HISTORY_DAYS)
+
+
+def _next_days(folder: Path) -> dict[str, int]:
+    path = folder / "next_day.json"
+    found: dict[str, int] = json.loads(path.read_bytes()) if path.exists() else {}
+    return found
 
 
 def run_closed_loop(
@@ -82,10 +86,9 @@ def run_closed_loop(
 
 def _keep(folder: Path, plan: LoopPlan, waiting: WaitingEvents, report: LoopReport, now: datetime) -> Path:
     waiting.save(folder / "waiting.jsonl")
-    days_path = folder / "next_day.json"
-    days: dict[str, int] = json.loads(days_path.read_bytes()) if days_path.exists() else {}
-    days[str(plan.seed)] = plan.first_day + max(1, len(report.slates_by_day))
-    write_atomically(days_path, json.dumps(days).encode())
+    if report.traffic.slates:
+        days = _next_days(folder) | {str(plan.seed): plan.first_day + max(1, len(report.slates_by_day))}
+        write_atomically(folder / "next_day.json", json.dumps(days).encode())
     path = folder / f"regret-{report.begin or now:%Y%m%dT%H%M%S}.json"
     about = {"scenario": plan.scenario, "seed": plan.seed, "first_day": plan.first_day, "days": plan.days}
     write_atomically(path, json.dumps(about | report.to_dict(), indent=2).encode() + b"\n")

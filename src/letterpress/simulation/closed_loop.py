@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import batched
 from typing import Any
 
@@ -81,6 +81,12 @@ class LoopPlan:
             )
         if self.first_day < 0:
             raise UsageError(f"expected a first day of 0 or more, found {self.first_day}; correct it.")
+        self.slates_by_day(datetime(2026, 1, 5, tzinfo=UTC))
+
+    def slates_by_day(self, begin: datetime) -> list[int]:
+        """How many slates are asked for on each day. Raises UsageError for numbers that make no sense."""
+        hour = begin.replace(minute=0, second=0, microsecond=0)
+        return Plan(self.days, self.slates, self.seed, self.scenario, hour).slates_by_day()
 
     @property
     def first_drift_day(self) -> int:
@@ -201,10 +207,8 @@ class _Loop:
         plan = self.plan
         begin = self.clock.now()
         self.report.begin = begin
-        hour = begin.replace(minute=0, second=0, microsecond=0)
-        counts = Plan(plan.days, plan.slates, plan.seed, plan.scenario, hour).slates_by_day()
         world = build_world(plan.seed, plan.first_day + plan.days, count_new_pictures(plan.scenario))
-        for number, n_slates in enumerate(counts):
+        for number, n_slates in enumerate(plan.slates_by_day(begin)):
             day_begin = milliseconds(begin + timedelta(days=number))
             await self._run_day(world, plan.first_day + number, day_begin, n_slates)
             self.report.slates_by_day.append(n_slates)
