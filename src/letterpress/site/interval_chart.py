@@ -41,6 +41,15 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """A vertical line and the side on which its name stands: two that are near never overlap."""
+
+    x: float
+    text: str
+    on_the_left: bool
+
+
+@dataclass(frozen=True, slots=True)
 class IntervalChart:
     """Everything that the template draws, in pixels of its view box."""
 
@@ -53,7 +62,7 @@ class IntervalChart:
     right: float
     rows: tuple[Row, ...]
     ticks: tuple[Tick, ...]
-    marks: tuple[Tick, ...]
+    marks: tuple[Mark, ...]
     """Vertical lines with a name: zero, or the bar that must be cleared."""
 
 
@@ -117,6 +126,7 @@ def lay_out(
         )
         for index, each in enumerate(intervals)
     )
+    leftmost = min((value for value, _ in marks), default=0.0)
     count = round((last - first) / step)
     ticks = [first + step * index for index in range(count + 1)]
     return IntervalChart(
@@ -129,5 +139,5 @@ def lay_out(
         right=LABEL_WIDTH + PLOT_WIDTH,
         rows=rows,
         ticks=tuple(Tick(place(value), f"{value:.{_decimals(step)}f}") for value in ticks),
-        marks=tuple(Tick(place(value), name) for value, name in marks),
+        marks=tuple(Mark(place(value), name, value == leftmost) for value, name in marks),
     )

@@ -35,6 +35,14 @@ def test_a_difference_is_written_with_its_sign() -> None:
     assert chart.rows[0].text == "+0.0100 [-0.0100, +0.0300]"
 
 
+@pytest.mark.parametrize(("bar", "on_the_left"), [(-0.005, [False, True]), (0.005, [True, False])])
+def test_names_of_two_marks_stand_on_their_outer_sides(bar: float, on_the_left: list[bool]) -> None:
+    interval = Interval("gain", 0.01, -0.1, 0.1)
+    chart = lay_out("title", "axis", [interval], [(0.0, "no change"), (bar, "bar")])
+
+    assert [mark.on_the_left for mark in chart.marks] == on_the_left
+
+
 def test_nothing_to_draw_is_an_error() -> None:
     with pytest.raises(ValueError, match="at least one interval"):
         lay_out("title", "axis", [])
