@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,11 @@ import pytest
 from letterpress.cli import main
 from letterpress.errors import BrokenError, UsageError
 from letterpress.events.open_bandit_wheel import fetch_open_bandit
+from letterpress.lake.ingest_lock import hold_ingest_lock
+from letterpress.lake.landing import list_landing
 from letterpress.lake.quarantine import raw_of, read_quarantine
 from letterpress.lake.tenant_keys import TenantKeys
-from letterpress.orchestration.import_logs import import_logs
+from letterpress.orchestration.import_logs import ImportOptions, import_logs
 from letterpress.settings import Home, Settings
 
 
@@ -83,6 +87,60 @@ def test_bad_rows_of_a_csv_go_to_quarantine_as_they_were(
     (line,) = read_quarantine(platform.paths)
     assert (line.code, line.field) == ("bad_row", "click")
     assert raw_of(line, TenantKeys(platform.paths.keys)) == b"9,2019-11-26 00:00:00+00:00,1,1,7,0.1,aa,bb"
+
+
+def test_a_log_without_any_event_is_wrong_usage_and_says_why(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "log.jsonl").write_text('{"event": "item"}\n' * 2 + "no json\n")
+    arguments = ("import", "--format", "letterpress", str(tmp_path / "log.jsonl"))
+    code, result = cli(home, monkeypatch, capsys, *arguments, "--json")
+    assert (code, result["quarantined"]) == (2, 3)
+    assert result["reasons"] == result["files"][0]["reasons"] == {"missing_field": 2, "not_json": 1}
+    monkeypatch.setattr("sys.argv", ["letterpress", *arguments])
+    with pytest.raises(SystemExit):
+        main()
+    captured = capsys.readouterr()
+    assert f"3 to quarantine (2 missing_field, 1 not_json; kept in {home.quarantine})" in captured.out
+    assert "expected events in the format letterpress, found none in 3 lines" in captured.err
+    assert "again with the --format" in captured.err
+    assert "hours to build" not in captured.out
+
+
+def test_imports_at_the_same_time_report_their_own_files_only(
+    platform: Settings, golden: Path, tmp_path: Path
+) -> None:
+    lines = (golden / "native_log.jsonl").read_bytes().splitlines(keepends=True)
+    paths = [tmp_path / f"{number}.jsonl" for number in range(2)]
+    for path, part in zip(paths, (lines[:100], [*lines[100:], b"no event\n"]), strict=True):
+        path.write_bytes(b"".join(part))
+    with ThreadPoolExecutor() as pool:
+        with hold_ingest_lock(platform.paths, 0):
+            waiting = [pool.submit(import_logs, platform, "letterpress", [str(path)]) for path in paths]
+            deadline = time.monotonic() + 20
+            while len(list_landing(platform.paths)) < len(paths) and time.monotonic() < deadline:
+                time.sleep(0.01)
+        results = [each.result() for each in waiting]
+    assert [[file["path"] for file in each["files"]] for each in results] == [[str(path)] for path in paths]
+    assert [(each["read"], each["raw"]) for each in results] == [(100, 100), (266, 265)]
+    assert [each["reasons"] for each in results] == [{}, {"not_json": 1}]
+    assert sum(len(each["others"]) for each in results) == 1
+
+
+def test_an_empty_path_and_columns_of_another_format_are_wrong_usage(
+    platform: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "log.jsonl").touch()
+    with pytest.raises(UsageError, match="found an empty one"):
+        import_logs(platform, "letterpress", [""])
+    options = ImportOptions(columns={"test": "split"})
+    with pytest.raises(UsageError, match="--column with --format ab-test only, found it with letterpress"):
+        import_logs(platform, "letterpress", [str(tmp_path / "log.jsonl")], options=options)
+    (tmp_path / "log.txt").touch()
+    with pytest.raises(UsageError, match=r"\.jsonl\.zst or \.parquet, found log\.txt"):
+        import_logs(platform, "letterpress", [str(tmp_path / "log.txt")])
+    assert not platform.paths.landing.exists()
 
 
 def test_a_csv_with_missing_columns_is_wrong_usage_and_lands_nothing(

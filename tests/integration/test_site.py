@@ -35,8 +35,10 @@ def judged(settings: Settings) -> Settings:
     write_verdict(
         settings.paths, "image_enhancement", 2, champion="image_enhancement/1", verdict=verdict, clock=CLOCK
     )
-    report = FileReport(path="day.jsonl", read=1000, raw=980, duplicate=5, quarantined=15)
-    entry = FileEntry(report, sha256="0" * 64, n_bytes=1, reasons={"not_json": 15})
+    report = FileReport(
+        path="day.jsonl", read=1000, raw=980, duplicate=5, quarantined=15, reasons={"not_json": 15}
+    )
+    entry = FileEntry(report, sha256="0" * 64, n_bytes=1)
     commit_batch(settings.paths, [entry], [], [], CLOCK.now())
     return settings
 
@@ -92,8 +94,10 @@ def test_an_empty_home_gives_a_page_that_says_so(settings: Settings, open_page: 
 def test_the_quarantine_page_counts_reasons_by_file_and_says_what_they_mean(
     judged: Settings, open_page: OpenPage
 ) -> None:
-    report = FileReport(path="night.jsonl", read=10, raw=7, duplicate=0, quarantined=3)
-    entry = FileEntry(report, sha256="1" * 64, n_bytes=1, reasons={"not_utf8": 2, "not_json": 1})
+    report = FileReport(
+        path="night.jsonl", read=10, raw=7, duplicate=0, quarantined=3, reasons={"not_utf8": 2, "not_json": 1}
+    )
+    entry = FileEntry(report, sha256="1" * 64, n_bytes=1)
     masked = {("outcome", "recipient_id", "identifier"): 1200}
     commit_batch(judged.paths, [entry], [], [], CLOCK.now(), masked=masked)
     commit_requeue(judged.paths, [("1" * 16, "not_utf8", 2)], [], CLOCK.now())

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from letterpress.cli.ingest import summarise
 from letterpress.cli.output import JsonOption, print_result
+from letterpress.errors import UsageError
+from letterpress.events.codec import REASONS
 from letterpress.settings import read_settings
 
 
@@ -43,7 +47,34 @@ def command(
     columns = {name: value for name, _, value in (each.partition("=") for each in column or ())}
     options = ImportOptions(recommender, tenant, columns)
     result = import_logs(settings, log_format, paths, options=options, land_only=land_only)
-    text = (
-        f"landed {len(result['landed'])} files" if land_only else summarise(result, settings.paths.quarantine)
+    if land_only:
+        print_result(result, as_json=as_json, text=f"landed {len(result['landed'])} files")
+        return
+    problem = _find_problem(result, log_format)
+    text = _describe(result, settings.paths.quarantine)
+    print_result(result | {"problem": problem}, as_json=as_json, text=text)
+    if problem is not None:
+        print(f"{UsageError.title}: {problem}", file=sys.stderr)
+        raise typer.Exit(UsageError.exit_code)
+
+
+def _describe(result: dict[str, Any], quarantine: Path) -> str:
+    """The sentence on all logs, one on each that holds no event at all, and one on what came beside them."""
+    lines = [summarise(result, quarantine)]
+    empty = [file for file in result["files"] if file["read"] and file["quarantined"] == file["read"]]
+    if len(empty) < len(result["files"]):
+        lines += [f"no event in {file['path']}: is it of another format?" for file in empty]
+    if result["others"]:
+        lines.append(f"{len(result['others'])} other files that waited in landing were read too")
+    return "\n".join(lines)
+
+
+def _find_problem(result: dict[str, Any], log_format: str) -> str | None:
+    """What to say when not one line was an event; None when some were, or there were no lines."""
+    if not result["read"] or result["quarantined"] < result["read"]:
+        return None
+    first = next(iter(result["reasons"]))
+    return (
+        f"expected events in the format {log_format}, found none in {result['read']} lines (most often: "
+        f"{REASONS[first]}). They are in quarantine; import them again with the --format that they are in."
     )
-    print_result(result, as_json=as_json, text=text)

@@ -34,9 +34,11 @@ def command(
 
 
 def summarise(result: dict[str, Any], quarantine: Path) -> str:
-    """One sentence on what became of the lines, and where the bad ones are."""
-    reasons = f" (the reasons are in {quarantine})" if result["quarantined"] else ""
-    hours = f"; hours to build: {', '.join(result['ranges'])}" if result["ranges"] else ""
+    """One sentence on what became of the lines, why some are no events, and where these are."""
+    codes = ", ".join(f"{lines} {code}" for code, lines in result["reasons"].items())
+    reasons = f" ({codes}; kept in {quarantine})" if codes else ""
+    is_more = result["raw"] > 0 and result["ranges"]
+    hours = f"; hours to build: {', '.join(result['ranges'])}" if is_more else ""
     found = sum(each["found"] for each in result["masked"])
     masked = f"; masked {found} personal values" if found else ""
     back = f"; {result['requeued']['taken']} lines left quarantine" if "requeued" in result else ""

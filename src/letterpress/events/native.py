@@ -10,8 +10,10 @@ from letterpress.errors import UsageError
 SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 
 
-def find_logs(paths: Iterable[Path]) -> list[Path]:
+def find_logs(paths: Iterable[Path], *, also: tuple[str, ...] = ()) -> list[Path]:
     """The log files that `paths` name: files as given, and those directly inside folders, sorted.
+
+    `also` are ends of names that the caller reads by other means, so that messages name them.
 
     Raises:
         UsageError: a path does not exist, is no log by its name, or is a folder without logs.
@@ -21,16 +23,17 @@ def find_logs(paths: Iterable[Path]) -> list[Path]:
         if path.is_dir():
             inside = sorted(each for each in path.iterdir() if _is_log(each))
             if not inside:
-                raise UsageError(
-                    f"expected files that end with {_known()} in {path}, found none; name a file."
-                )
+                known = _list(SUFFIXES + also)
+                raise UsageError(f"expected files that end with {known} in {path}, found none; name a file.")
             found.extend(inside)
         elif not path.exists():
             raise UsageError(
                 f"expected a log or a folder of logs, found nothing at {path}; correct the path."
             )
         elif not _is_log(path):
-            raise UsageError(f"expected a name that ends with {_known()}, found {path.name}; rename it.")
+            raise UsageError(
+                f"expected a name that ends with {_list(SUFFIXES + also)}, found {path.name}; rename it."
+            )
         else:
             found.append(path)
     return found
@@ -40,5 +43,5 @@ def _is_log(path: Path) -> bool:
     return path.is_file() and path.name.endswith(SUFFIXES)
 
 
-def _known() -> str:
-    return ", ".join(SUFFIXES)
+def _list(suffixes: tuple[str, ...]) -> str:
+    return ", ".join(suffixes[:-1]) + f" or {suffixes[-1]}"

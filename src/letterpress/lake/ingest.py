@@ -155,15 +155,15 @@ class _File:
     def entry(self) -> FileEntry:
         n_bad = len(self.quarantine.lines)
         duplicate = self.n_events - self.n_new
-        report = FileReport(self.quarantine.file, self.n_events + n_bad, self.n_new, duplicate, n_bad)
-        codes = dict(self.quarantine.codes)
-        return FileEntry(report, self.log.sha256, self.log.size, codes, landed=self.landed)
+        n_read, codes = self.n_events + n_bad, dict(self.quarantine.codes)
+        report = FileReport(self.quarantine.file, n_read, self.n_new, duplicate, n_bad, codes)
+        return FileEntry(report, self.log.sha256, self.log.size, landed=self.landed)
 
     def copy_entry(self, name: str, landed: str) -> FileEntry:
         """The entry of another file of the same batch with the very same bytes."""
         n_lines = self.entry().report.read
         report = FileReport(name, n_lines, 0, n_lines, 0)
-        return FileEntry(report, self.log.sha256, self.log.size, {}, landed=landed)
+        return FileEntry(report, self.log.sha256, self.log.size, landed=landed)
 
 
 class _Batch:
@@ -237,7 +237,7 @@ class _Batch:
             n_lines = lines_of_known_file(self.home, sha256)
             if n_lines is not None:
                 report = FileReport(name, n_lines, 0, n_lines, 0)
-                self.entries.append(FileEntry(report, sha256, path.stat().st_size, {}, landed=landed))
+                self.entries.append(FileEntry(report, sha256, path.stat().st_size, landed=landed))
             elif sha256 in files:
                 self._copies.append((name, landed, files[sha256]))
             else:

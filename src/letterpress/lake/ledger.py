@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -67,16 +67,17 @@ class FileReport:
     raw: int
     duplicate: int
     quarantined: int
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    """Codes of the quarantined lines, with how many lines have each."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
-    """A file's report with what identifies the file, and its quarantine reasons with their counts."""
+    """A file's report with what identifies the file."""
 
     report: FileReport
     sha256: str
     n_bytes: int
-    reasons: Mapping[str, int]
     landed: str | None = None
     """Its path below landing, when the report's was masked or speaks of it unencrypted."""
 
@@ -230,7 +231,7 @@ def _insert_file(ledger: sqlite3.Connection, batch: int, entry: FileEntry, at: d
     )
     ledger.executemany(
         "insert into reasons values (?, ?, ?)",
-        [(cursor.lastrowid, code, lines) for code, lines in sorted(entry.reasons.items())],
+        [(cursor.lastrowid, code, lines) for code, lines in sorted(report.reasons.items())],
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,13 @@ from letterpress.events.native import find_logs
 from letterpress.events.open_bandit import check_columns, convert, find_bandit_logs
 from letterpress.events.open_bandit_wheel import WORD, fetch_open_bandit
 from letterpress.events.types import AnyEvent, Identifier, Name
+from letterpress.lake.ingest_summary import newest_report
 from letterpress.lake.landing import land_copy, land_lines, log_name
 from letterpress.lake.log_file import LogFile
-from letterpress.orchestration.ingest_landing import ingest_landing
+from letterpress.orchestration.ingest_landing import ingest_landing, total_counts
 from letterpress.settings import Home, Settings
+
+AB_TEST = "ab-test"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,26 +58,39 @@ def import_logs(
 ) -> dict[str, Any]:
     """Land the logs at `paths`, then ingest all that waits; returns what `ingest_landing` does.
 
-    `files` name the logs as they were given. With `land_only` the result is `{"landed": [...]}`.
+    `files` and the counts are of these logs, under the names that were given, whichever process read them
+    into raw; `others` are the files that waited beside them. With `land_only` it is `{"landed": [...]}`.
 
     Raises:
-        UsageError: an unknown format, a path that holds no log of it, or a missing column.
+        UsageError: an unknown format, a path that holds no log of it, a missing column, or options that
+            the format has no use for.
         BrokenError: a download that failed.
     """
     if log_format not in _LANDERS:
         raise UsageError(f"expected a format out of {', '.join(_LANDERS)}; found {log_format!r}.")
     if not paths:
         raise UsageError("expected at least one path to import, found none; name a file or folder.")
-    landed = _LANDERS[log_format](settings.paths, paths, options or ImportOptions())
+    if "" in paths:
+        raise UsageError("expected the path of a file or folder, found an empty one; name it.")
+    options = options or ImportOptions()
+    if options.columns and log_format != AB_TEST:
+        raise UsageError(
+            f"expected --column with --format {AB_TEST} only, found it with {log_format}; leave it out."
+        )
+    landed = _LANDERS[log_format](settings.paths, paths, options)
     if land_only:
         return {"landed": [str(path) for path in landed]}
     result = ingest_landing(settings, clock)
     sources = {
         log_name(str(path.relative_to(settings.paths.landing))): source for path, source in landed.items()
     }
-    for file in result["files"]:
-        file["path"] = sources.get(file["path"], file["path"])
-    return result
+    found = ((newest_report(settings.paths, name), source) for name, source in sources.items())
+    own = [replace(report, path=source) for report, source in found if report is not None]
+    return result | {
+        **total_counts(own),
+        "files": [asdict(report) for report in own],
+        "others": [file for file in result["files"] if file["path"] not in sources],
+    }
 
 
 def _land_native(home: Home, paths: list[str], options: ImportOptions) -> dict[Path, str]:
@@ -86,7 +102,7 @@ def _land_native(home: Home, paths: list[str], options: ImportOptions) -> dict[P
         if path.suffix == parquet_rows.SUFFIX and path.is_file():
             tables.append(path)
         elif not inside or any(each.is_file() and ".jsonl" in each.name for each in path.iterdir()):
-            logs.extend(find_logs([path]))
+            logs.extend(find_logs([path], also=(parquet_rows.SUFFIX,)))
         tables.extend(inside)
     names = {"recommender": options.recommender, "tenant": options.tenant}
     for table in tables:
@@ -156,7 +172,7 @@ def _lines(events: Iterable[AnyEvent | BadLine]) -> Iterator[bytes]:
 
 
 _LANDERS: dict[str, Callable[[Home, list[str], ImportOptions], dict[Path, str]]] = {
-    "ab-test": _land_ab_tests,
+    AB_TEST: _land_ab_tests,
     "letterpress": _land_native,
     "metarank": _land_metarank,
     "open-bandit": _land_open_bandit,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
 from letterpress.clock import Clock, ScaledClock
 from letterpress.lake.ingest import ingest
-from letterpress.lake.ledger import last_batch, mark_announced, pending_ranges, watermarks
+from letterpress.lake.ledger import FileReport, last_batch, mark_announced, pending_ranges, watermarks
 from letterpress.lake.partitions import HourRange
 from letterpress.lake.snapshot_layout import read_current
 from letterpress.settings import Home, Settings
@@ -24,6 +26,7 @@ _COUNTS = ("read", "raw", "duplicate", "quarantined")
 def ingest_landing(settings: Settings, clock: Clock | None = None) -> dict[str, Any]:
     """Ingest what waits in landing; returns what became of it as a JSON-able dictionary.
 
+    `reasons` counts the quarantined lines by code, in all and of every file.
     `watermarks` says for every tenant up to which event time its log is taken for complete.
     `ranges` are the keys of all hours that changed and were not announced yet, one for them all before the
     first snapshot; `batch` is what `announce_ranges` wants back.
@@ -32,7 +35,7 @@ def ingest_landing(settings: Settings, clock: Clock | None = None) -> dict[str, 
     report = ingest(home, clock or ScaledClock(settings.paths.clock), threads=settings.threads)
     return {
         "files": [asdict(file) for file in report.files],
-        **{name: report.total(name) for name in _COUNTS},
+        **total_counts(report.files),
         "watermarks": watermark_texts(settings),
         "masked": [
             {"event": event, "field": name, "kind": kind, "found": found}
@@ -41,6 +44,16 @@ def ingest_landing(settings: Settings, clock: Clock | None = None) -> dict[str, 
         "ranges": [each.key for each in pending_ranges(home, _most_ranges(home), near_hours=NEAR_HOURS)],
         "batch": last_batch(home),
     }
+
+
+def total_counts(files: Iterable[FileReport]) -> dict[str, Any]:
+    """`read`, `raw`, `duplicate` and `quarantined` over all files, and the `reasons` with their lines."""
+    totals: Counter[str] = Counter(dict.fromkeys(_COUNTS, 0))
+    reasons: Counter[str] = Counter()
+    for file in files:
+        totals.update({name: getattr(file, name) for name in _COUNTS})
+        reasons.update(file.reasons)
+    return {**totals, "reasons": dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))}
 
 
 def watermark_texts(settings: Settings) -> dict[str, str]:

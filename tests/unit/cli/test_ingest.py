@@ -15,7 +15,7 @@ def test_bad_lines_are_counted_and_their_reasons_can_be_found(
     (landing / "log.jsonl").write_text("no event\n")
     command()
     said = capsys.readouterr().out
-    assert f"1 to quarantine (the reasons are in {tmp_path / 'quarantine'})" in said
+    assert f"1 to quarantine (1 not_json; kept in {tmp_path / 'quarantine'})" in said
     assert any((tmp_path / "quarantine").iterdir())
     command()
     assert "0 to quarantine\n" in capsys.readouterr().out

@@ -7,8 +7,11 @@ from letterpress.settings import Home
 
 
 def entry(path: str, read: int, quarantined: int) -> FileEntry:
-    report = FileReport(path=path, read=read, raw=read - quarantined, duplicate=0, quarantined=quarantined)
-    return FileEntry(report, sha256=path, n_bytes=1, reasons={"not_json": quarantined} if quarantined else {})
+    reasons = {"not_json": quarantined} if quarantined else {}
+    report = FileReport(
+        path, read, raw=read - quarantined, duplicate=0, quarantined=quarantined, reasons=reasons
+    )
+    return FileEntry(report, sha256=path, n_bytes=1)
 
 
 def test_nothing_is_said_and_no_ledger_is_made_before_the_first_ingest(tmp_path: Path) -> None:
