@@ -37,7 +37,7 @@ with DAG("ingest_events", schedule="@hourly", doc_md=__doc__, **DAG_OPTIONS):
     def land() -> dict[str, Any]:
         """Landing to raw; fails when the ledger does not add up."""
         from letterpress.orchestration.ingest_landing import ingest_landing
-        from letterpress.orchestration.lake_upkeep import check_ledger
+        from letterpress.orchestration.look_after_lake import check_ledger
 
         with task_settings() as settings:
             landed = ingest_landing(settings)

@@ -20,7 +20,7 @@ from letterpress.lake.quarantine import raw_of, read_quarantine
 from letterpress.lake.requeue import drop_taken, land_readable
 from letterpress.lake.tenant_keys import TenantKeys
 from letterpress.lake.verify import verify_lake
-from letterpress.orchestration.lake_upkeep import reindex_lake
+from letterpress.orchestration.look_after_lake import reindex_lake
 from letterpress.orchestration.requeue_quarantine import requeue_quarantine
 from letterpress.settings import Home, Settings
 

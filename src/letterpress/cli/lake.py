@@ -32,8 +32,7 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Look after the lake: exactly one of the options says how."""
-    from letterpress.orchestration.lake_upkeep import check_ledger, reindex_lake
-    from letterpress.orchestration.look_after_lake import apply_retention
+    from letterpress.orchestration.look_after_lake import apply_retention, check_ledger, reindex_lake
     from letterpress.orchestration.look_after_lake import verify as verify_lake
     from letterpress.settings import read_settings
 

@@ -141,7 +141,7 @@ class TenantKeys:
             sync_path(self.folder)
         except OSError as error:
             raise self._unreadable(error) from error
-        logger.info("tenant_keys made key=%s folder=%s", key_id, self.folder)
+        logger.debug("tenant_keys made key=%s folder=%s", key_id, self.folder)
 
     def _unreadable(self, error: OSError) -> StorageError:
         return StorageError(

@@ -1,4 +1,4 @@
-"""Upkeep of the lake, as the command line calls it: JSON-able dictionaries out."""
+"""Upkeep of the lake beside ingest, as DAG tasks and the command line call it: JSON-able dictionaries out."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ from typing import Any
 
 from letterpress.clock import Clock, ScaledClock
 from letterpress.errors import StorageError
+from letterpress.lake.identity_store import rebuild_identity
 from letterpress.lake.ingest_lock import hold_ingest_lock
+from letterpress.lake.ledger import adjust_rows, adjusted_rows, finish_moves, open_ledger, total_counts
+from letterpress.lake.ledger_balance import check_balance, count_raw
 from letterpress.lake.retention import retain
 from letterpress.lake.verify import verify_lake
 from letterpress.log import log_step
 from letterpress.settings import Settings
 
+WAIT_SECONDS = 30.0
 
-def verify(settings: Settings, *, wait_seconds: float = 30.0) -> dict[str, Any]:
+
+def verify(settings: Settings, *, wait_seconds: float = WAIT_SECONDS) -> dict[str, Any]:
     """Every file of the lake against its recorded checksum: `files`, `bytes` and the `differences`.
 
     Raises:
@@ -62,3 +67,33 @@ def apply_retention(settings: Settings, clock: Clock | None = None) -> dict[str,
         done = retain(settings.paths, settings.retention, at)
         counts.update(removed=sum(done.removed.values()), unlinked=sum(done.unlinked.values()))
     return asdict(done)
+
+
+def check_ledger(settings: Settings) -> dict[str, Any]:
+    """Rows in raw and quarantine, counted again and as the ledger says.
+
+    Raises:
+        StorageError: they differ.
+        AlreadyRunningError: an ingest goes on.
+    """
+    with hold_ingest_lock(settings.paths, WAIT_SECONDS):
+        finish_moves(settings.paths)
+        return asdict(check_balance(settings.paths))
+
+
+def reindex_lake(settings: Settings) -> dict[str, Any]:
+    """Make the index of known events anew from raw, and let files that were ingested before be read again.
+
+    What raw has lost is entered in the ledger, which adds up again.
+
+    Raises:
+        AlreadyRunningError: an ingest goes on.
+    """
+    home = settings.paths
+    with hold_ingest_lock(home, WAIT_SECONDS):
+        finish_moves(home)
+        runs = rebuild_identity(home, read_files_again=True)
+        lost = total_counts(home)["raw"] + adjusted_rows(home, "raw") - count_raw(home)
+        with open_ledger(home) as ledger:
+            adjust_rows(ledger, "raw", -lost, "missing at a reindex")
+    return {"runs": len(runs), "events": sum(run.n_keys for run in runs)}

@@ -7,7 +7,7 @@ from letterpress.errors import StorageError
 from letterpress.events.codec import encode
 from letterpress.events.types import Outcome
 from letterpress.orchestration.ingest_landing import ingest_landing
-from letterpress.orchestration.lake_upkeep import check_ledger, reindex_lake
+from letterpress.orchestration.look_after_lake import check_ledger, reindex_lake
 from letterpress.settings import Settings
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
