@@ -7,6 +7,7 @@ request for the service. Both leave what is clean as it is, and say how many of 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -45,21 +46,59 @@ def mask_rows(event: str, rows: pa.Table, keys: TenantKeys) -> tuple[pa.Table, F
         StorageError: a key is needed and cannot be read or made.
     """
     masker = _Masker(event, keys)
-    masked = _mask_texts(masker, TENANT, rows[TENANT], None)
-    rows = _replace(rows, TENANT, masked)
+    suspects = _suspects(rows, masker.personal)
+    if TENANT in suspects:
+        rows = _replace(rows, TENANT, _mask_texts(masker, TENANT, rows[TENANT], None))
     tenants = rows[TENANT]
-    for name in rows.column_names:
-        column = rows[name]
-        if name == TENANT:
-            continue
-        if name in masker.personal:
-            masked = _hash_identifiers(masker, name, column, tenants)
-        elif pa.types.is_string(column.type):
-            masked = _mask_texts(masker, name, column, tenants)
-        else:
-            masked = _mask_nested(masker, name, column, tenants)
-        rows = _replace(rows, name, masked)
+    for name in masker.personal:
+        rows = _replace(rows, name, _hash_identifiers(masker, name, rows[name], tenants))
+    for name in suspects:
+        if name != TENANT:
+            mask = _mask_texts if pa.types.is_string(rows[name].type) else _mask_nested
+            rows = _replace(rows, name, mask(masker, name, rows[name], tenants))
     return rows, masker.findings
+
+
+def _suspects(rows: pa.Table, personal: tuple[str, ...]) -> list[str]:
+    """The columns with a text that may have to be masked, identifiers apart.
+
+    All texts are searched as one, because setting up a search takes as long as searching thousands of them.
+    """
+    texts = {name: list(_texts_in(rows[name])) for name in rows.column_names if name not in personal}
+    texts = {name: parts for name, parts in texts.items() if parts}
+    extra = texts.pop(EXTRA, [])
+    found: list[str] = []
+    if _holds(CANDIDATE, [part for parts in texts.values() for part in parts]):
+        found = [name for name, parts in texts.items() if _holds(CANDIDATE, parts)]
+    return [*found, EXTRA] if _holds(_CANDIDATE_IN_JSON, extra) else found
+
+
+def _texts_in(column: pa.ChunkedArray | pa.Array) -> Iterator[pa.Array]:
+    """All texts of a column, however deep in it, in any order; some that are none of its rows, perhaps."""
+    kind = column.type
+    if isinstance(column, pa.ChunkedArray):
+        for chunk in column.chunks:
+            yield from _texts_in(chunk)
+    elif pa.types.is_string(kind):
+        if column.null_count < len(column):
+            yield column.drop_null()
+    elif pa.types.is_struct(kind):
+        for part in kind:
+            yield from _texts_in(column.field(part.name))
+    elif pa.types.is_map(kind):
+        yield from _texts_in(column.keys)
+        yield from _texts_in(column.items)
+    elif pa.types.is_list(kind):
+        yield from _texts_in(column.values)
+
+
+def _holds(pattern: str, texts: list[pa.Array]) -> bool:
+    """Whether one of `texts` matches; they are joined by what ends every match and lets the next begin."""
+    if not texts:
+        return False
+    whole = pa.concat_arrays(texts)
+    joined = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, len(whole)], pa.int32()), whole), "\n")
+    return pc.any(pc.match_substring_regex(joined, pattern)).as_py() is True
 
 
 def mask_event[T: msgspec.Struct](event: T, keys: TenantKeys, *, like: str = "") -> tuple[T, Findings]:
