@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from letterpress.errors import LetterpressError
+from letterpress.events.plain_types import PATTERNS, PlainEvent
 from letterpress.events.types import EVENT_NAMES, SCHEMA_VERSION, AnyEvent
 from letterpress.events.unknown_fields import DEEPEST, is_too_deep, set_unknown_aside
 from letterpress.events.upcast import upcast
@@ -79,6 +80,7 @@ class BadLine:
 
 
 _decode: Callable[[bytes], AnyEvent] = msgspec.json.Decoder(AnyEvent).decode
+_decode_lines: Callable[[bytes], list[AnyEvent]] = msgspec.json.Decoder(PlainEvent).decode_lines
 _decode_any: Callable[[bytes], Any] = msgspec.json.Decoder(Any).decode
 encoder = msgspec.json.Encoder()
 
@@ -140,6 +142,42 @@ def read_line(line: bytes) -> AnyEvent | MalformedEventError:
         except (ValueError, RecursionError) as wrong:
             return explain(line, wrong)
     return find_problem(event, has_escapes=b"\\" in line) or event
+
+
+def read_lines(lines: list[bytes]) -> dict[str, list[AnyEvent]] | None:
+    """The events of `lines` by type when each is a plain one; None when `read_line` has to say what they are.
+
+    Behind `}` no JSON document goes on with a line end and `{`. So where all lines begin and end like that,
+    each holds one document or more, and exactly one when as many were decoded.
+    """
+    whole = b"\n".join(lines)
+    is_one_a_line = whole.startswith(b"{") and whole.endswith(b"}") and whole.count(b"}\n{") == len(lines) - 1
+    if not is_one_a_line or b"\\" in whole or b'"version"' in whole:
+        return None
+    try:
+        events = _decode_lines(whole)
+    except (ValueError, RecursionError):
+        return None
+    moments = [event.occurred_at for event in events]
+    moments += [event.received_at for event in events if event.received_at is not None]
+    if len(events) != len(lines) or not EARLIEST <= min(moments) <= max(moments) < LATEST:
+        return None
+    found = {
+        _tag(kind): [event for event in events if type(event) is kind] for kind in set(map(type, events))
+    }
+    return found if all(_fit_patterns(name, some) for name, some in found.items()) else None
+
+
+def _tag(kind: type[AnyEvent]) -> str:
+    return str(kind.__struct_config__.tag)
+
+
+def _fit_patterns(name: str, events: list[AnyEvent]) -> bool:
+    return all(
+        value is None or pattern.search(value)
+        for field, pattern in PATTERNS[name].items()
+        for value in {getattr(event, field) for event in events}
+    )
 
 
 def _decode_leniently(line: bytes) -> AnyEvent:
