@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,12 +19,14 @@ from letterpress.cli.application import build_app, run_app
 from letterpress.clock import ManualClock
 from letterpress.errors import AlreadyRunningError, BrokenError, UsageError
 from letterpress.events.codec import encode
+from letterpress.events.personal_data import mask_text
 from letterpress.events.types import Outcome
 from letterpress.lake.ingest_lock import hold_ingest_lock
 from letterpress.lake.ledger import pending_ranges
 from letterpress.lake.residue import overwrite_names
 from letterpress.lake.rewrite import raw_files
 from letterpress.lake.subject import Subject
+from letterpress.lake.tenant_keys import TenantKeys
 from letterpress.lake.warehouse import connect_warehouse
 from letterpress.orchestration.forget import forget
 from letterpress.orchestration.ingest_landing import announce_ranges, ingest_landing
@@ -124,6 +127,93 @@ def test_the_same_events_imported_again_bring_no_recipient_back(lake: Settings) 
     land(lake, "again", [outcome(LEAVING, 3, PERSON), outcome(STAYING, 3, PERSON)])
     ingest_landing(lake, CLOCK)
     assert [row["recipient_id"] for row in rows(lake)] == [None] * 4
+
+
+ADDRESS = "zoe.quill@example.com"
+UNDECLARED = {
+    "type": "slate",
+    "recommender": "image_enhancement",
+    "occurred_at": "2026-01-05T04:00:00Z",
+    "slate_id": f"for {ADDRESS}",
+    "campaign": {"campaign_id": "c1", "labels": {"sent to": "u-4711", "size": "4711"}},
+    "slot": "hero",
+    "policy": "uniform",
+    "items": [{"item_id": f"card of {ADDRESS}", "position": 1}, {"item_id": "i2", "position": 2}],
+    "audience": {ADDRESS: [1, "u-4711"], "number": 4711, "note": 'to "u-4711", not xu-4711'},
+}
+
+
+@pytest.fixture
+def mentioned(lake: Settings) -> Settings:
+    """A slate of each tenant that names people where no field is declared for them."""
+    both = [{**UNDECLARED, "tenant": tenant, "event_id": "s1"} for tenant in (LEAVING, STAYING)]
+    land(lake, "undeclared", [json.dumps(each).encode() for each in both])
+    landed = ingest_landing(lake, CLOCK)
+    assert landed["raw"] == 2
+    announce_ranges(lake, landed["ranges"], landed["batch"])
+    return lake
+
+
+def slates(settings: Settings) -> dict[str, Any]:
+    return {row["tenant"]: row for row in rows(settings) if row.get("items")}
+
+
+def token_of(settings: Settings, tenant: str, name: str) -> str:
+    key = TenantKeys(settings.paths.keys).of(tenant).pseudonyms
+    return mask_text(name, lambda: key, Counter())
+
+
+@pytest.mark.parametrize("asked", [ADDRESS, ADDRESS.title()])
+def test_an_address_leaves_every_text_of_raw_and_what_it_joined_still_joins(
+    mentioned: Settings, asked: str
+) -> None:
+    tokens = [token_of(mentioned, tenant, ADDRESS) for tenant in (LEAVING, STAYING)]
+    assert all(token in str(rows(mentioned)) for token in tokens)
+    asked_for = Subject(LEAVING, asked)
+    assert forget(mentioned, asked_for, clock=CLOCK, dry_run=True)["raw_overwritten"] == 1
+    done = forget(mentioned, asked_for, clock=CLOCK)
+    assert (done["raw_removed"], done["raw_unlinked"], done["raw_overwritten"]) == (0, 0, 1)
+    assert done["left"] == []
+    left = str(rows(mentioned))
+    assert (tokens[0] in left, tokens[1] in left) == (False, True), "of the other tenant it stays"
+    slate = slates(mentioned)[LEAVING]
+    assert slate["slate_id"].removeprefix("for ") == slate["items"][0]["item_id"].removeprefix("card of ")
+    assert [each.key for each in pending_ranges(mentioned.paths)] == ["2026-01-05T04--2026-01-05T05"]
+    assert verify(mentioned)["differences"] == []
+    assert forget(mentioned, asked_for, clock=CLOCK)["found"] is False
+
+
+def test_a_name_that_is_no_word_leaves_labels_and_unknown_fields(mentioned: Settings) -> None:
+    done = forget(mentioned, Subject(recipient="u-4711"), clock=CLOCK)
+    assert (done["raw_overwritten"], done["left"]) == (2, [])
+    slate = slates(mentioned)[LEAVING]
+    extra = json.loads(slate["extra"])
+    assert "xu-4711" in extra["audience"]["note"]
+    assert extra["audience"]["number"] == 4711
+    assert dict(slate["campaign"]["labels"])["size"] == "4711"
+    assert ingest_landing(mentioned, CLOCK)["ranges"] == ["2026-01-05T04--2026-01-05T05"]
+
+
+def test_a_small_number_leaves_unknown_fields_and_is_told_of_where_it_may_be_another_thing(
+    mentioned: Settings,
+) -> None:
+    done = forget(mentioned, Subject(recipient="4711"), clock=CLOCK)
+    slate = slates(mentioned)[LEAVING]
+    assert "4711" not in slate["extra"]
+    assert done["left"] == ["raw: 2 slate events in campaign"]
+    assert dict(slate["campaign"]["labels"])["size"] == "4711"
+
+
+def test_an_everyday_name_takes_no_slot_along(mentioned: Settings) -> None:
+    done = forget(mentioned, Subject(recipient="hero"), clock=CLOCK)
+    assert (done["raw_overwritten"], done["left"]) == (0, ["raw: 2 slate events in slot"])
+    assert slates(mentioned)[STAYING]["slot"] == "hero"
+
+
+def test_what_is_left_of_a_tenant_in_rows_of_another_is_told(lake: Settings) -> None:
+    of_another = {**UNDECLARED, "tenant": STAYING, "event_id": "s2", "partner": LEAVING}
+    land(lake, "of-another", [json.dumps(of_another).encode()])
+    assert forget(lake, Subject(LEAVING), clock=CLOCK)["left"] == ["raw: 1 slate events in extra"]
 
 
 def test_what_waits_in_landing_is_forgotten_too(lake: Settings) -> None:

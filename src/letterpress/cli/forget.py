@@ -36,7 +36,8 @@ def command(
 
 def _say(done: dict[str, Any]) -> str:
     numbers = (
-        f"raw: {done['raw_removed']} rows removed, {done['raw_unlinked']} unlinked; "
+        f"raw: {done['raw_removed']} rows removed, {done['raw_unlinked']} unlinked, "
+        f"{done['raw_overwritten']} with texts overwritten; "
         f"quarantine: {done['quarantine_removed']} lines removed"
     )
     if done.get("dry_run"):

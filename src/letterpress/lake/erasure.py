@@ -7,6 +7,7 @@ count, so that nothing that was built of counts changes (ADR 0015). The caller h
 from __future__ import annotations
 
 import json
+import secrets
 import sqlite3
 from datetime import datetime
 from pathlib import Path
@@ -16,9 +17,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from letterpress.events.personal_data import pseudonymise
 from letterpress.lake.identity_store import open_identity, rebuild_identity
 from letterpress.lake.ledger import finish_moves, ledger_path, open_ledger
+from letterpress.lake.masking import EXTRA
+from letterpress.lake.mentions import Overwriting, names_of, pseudonyms_of, rows_to_overwrite
 from letterpress.lake.quarantine import QuarantinedLine, raw_of, read_quarantine_file
 from letterpress.lake.retention import PERSONAL
 from letterpress.lake.rewrite import (
@@ -62,8 +64,18 @@ class Erased(msgspec.Struct, frozen=True):
     quarantine_removed: int
 
     @property
+    def raw_overwritten(self) -> int:
+        """Rows of raw in whose texts the recipient was named."""
+        return sum(each.overwritten for each in self.files)
+
+    @property
+    def changed_what_is_built_on(self) -> bool:
+        """Whether marts and snapshots may hold what left raw."""
+        return bool(self.raw_removed) or any({*each.columns} - {EXTRA} for each in self.files)
+
+    @property
     def found_something(self) -> bool:
-        return bool(self.raw_removed or self.raw_unlinked or self.quarantine_removed)
+        return any((self.raw_removed, self.raw_unlinked, self.raw_overwritten, self.quarantine_removed))
 
 
 def count_traces(home: Home, subject: Subject) -> Erased:
@@ -73,7 +85,7 @@ def count_traces(home: Home, subject: Subject) -> Erased:
         StorageError: a file is damaged.
     """
     keys = TenantKeys(home.keys)
-    staged = stage_rewrite(home, ("tenant", *PERSONAL), _rule(subject, keys), dry_run=True)
+    staged = stage_rewrite(home, _columns(subject), _rule(subject, keys), dry_run=True)
     quarantined = sum(_split(path, subject, keys)[1] for path in _quarantine(home))
     return Erased("", tuple(staged.files), staged.removed, staged.unlinked, quarantined)
 
@@ -89,7 +101,7 @@ def erase(home: Home, subject: Subject, request: str, at: datetime) -> Erased:
         drop_empty_files(home)
     before = _unfinished(home, request)
     keys = TenantKeys(home.keys)
-    staged = stage_rewrite(home, ("tenant", *PERSONAL), _rule(subject, keys))
+    staged = stage_rewrite(home, _columns(subject), _rule(subject, keys))
     raw_removed, raw_unlinked = staged.removed, staged.unlinked
     quarantined = _stage_quarantine(home, subject, staged, keys)
     done = Erased(
@@ -150,32 +162,37 @@ def _note(ledger: sqlite3.Connection, subject: Subject, request: str, done: Eras
             ledger.execute("delete from tenants where tenant = ?", (subject.tenant,))
 
 
+def _columns(subject: Subject) -> tuple[str, ...] | None:
+    """What says whether a row is of the subject: its tenant, or any text of it."""
+    return ("tenant",) if subject.recipient is None else None
+
+
 def _rule(subject: Subject, keys: TenantKeys) -> Rule:
-    return lambda _, rows: _judge(subject, rows, keys)
+    secret = secrets.token_bytes(32)
+    return lambda _, rows: _judge(subject, rows, keys, secret)
 
 
-def _judge(subject: Subject, rows: pa.Table, keys: TenantKeys) -> Change:
-    """Which rows go, and in which the identifier goes."""
+def _judge(subject: Subject, rows: pa.Table, keys: TenantKeys, secret: bytes) -> Change:
+    """Which rows go, in which the identifier goes, and in which a text is overwritten."""
     nobody = np.zeros(len(rows), bool)
     of_tenant = ~nobody if subject.tenant is None else _equal(rows["tenant"], subject.tenant)
     if subject.recipient is None:
         return Change(of_tenant)
-    present = [name for name in PERSONAL if name in rows.column_names]
-    known_as = _pseudonyms(subject.recipient, rows["tenant"], keys)
-    return Change(nobody, {name: of_tenant & _equal(rows[name], known_as) for name in present})
+    tenants = rows["tenant"].unique().to_pylist()
+    declared = [name for name in PERSONAL if name in rows.column_names]
+    known_as = pa.array(sorted(pseudonyms_of(subject, tenants, keys) | subject.spellings), pa.string())
+    unlink = {name: of_tenant & _mask(pc.is_in(rows[name], known_as)) for name in declared}
+    overwriting = Overwriting(names_of(subject, tenants, keys), secret)
+    overwrite = rows_to_overwrite(rows, of_tenant, overwriting, declared)
+    return Change(nobody, unlink, overwrite, overwriting.column)
 
 
-def _pseudonyms(recipient: str, tenants: pa.ChunkedArray, keys: TenantKeys) -> pa.Array:
-    """What raw calls the recipient in each row, (n,): a hash with the key of the row's tenant."""
-    coded = tenants.combine_chunks().dictionary_encode()
-    found = [keys.find(key_id_of(tenant)) for tenant in coded.dictionary.to_pylist()]
-    names = [None if key is None else pseudonymise(recipient, key.pseudonyms) for key in found]
-    names = [name or recipient for name in names]
-    return pa.array(names, pa.string()).take(coded.indices)
+def _equal(column: pa.ChunkedArray, value: str) -> Mask:
+    return _mask(pc.fill_null(pc.equal(column, value), fill_value=False))
 
 
-def _equal(column: pa.ChunkedArray, value: str | pa.Array) -> Mask:
-    return np.asarray(pc.fill_null(pc.equal(column, value), fill_value=False).to_numpy(), bool)
+def _mask(column: pa.ChunkedArray) -> Mask:
+    return np.asarray(column.to_numpy(), bool)
 
 
 def _quarantine(home: Home) -> list[Path]:

@@ -12,14 +12,14 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from pathlib import Path
 
-from letterpress.lake.subject import Subject
+from letterpress.lake.subject import SHORTEST, Subject
 from letterpress.settings import Home
 
-SHORTEST = 4
-"""Names of fewer bytes are everyday words: they are neither overwritten nor searched for in texts."""
 _TEXTS = frozenset({".log", ".html", ".json", ".jsonl", ".txt", ".xml", ".out", ".err", ".yml", ".sql"})
-_NOT_SEARCHED = ("raw", "forgetting", "keys")
-"""Raw is rewritten row by row, by its declared columns; what is a secret or about requests names nobody."""
+_NOT_SEARCHED = ("forgetting", "keys")
+"""What is a secret or about requests names nobody."""
+_PACKED = frozenset({".parquet", ".keys"})
+"""In raw: bytes that are no text. `mentions.py` searches what the rows say; hashes of events say nothing."""
 _JSON_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"(?P<key>\s*:)?', re.DOTALL)
 _PAGE_TEXT = re.compile(
     rb"""<(script|style)\b.*?</\1>|\b(?:title|alt|aria-label)\s*=\s*"(?P<label>[^"]*)"|>(?P<text>[^<]+)""",
@@ -40,13 +40,15 @@ def overwrite_names(home: Home, subject: Subject) -> tuple[int, int]:
 
 
 def find_names(home: Home, subject: Subject) -> list[str]:
-    """Files under the home, relative to it, whose bytes still hold the subject; not raw."""
+    """Files under the home, relative to it, whose bytes still hold the subject; not the rows of raw."""
     if not _is_searchable(subject):
         return []
     return [
         str(path.relative_to(home.root))
         for path in _files(home.root)
-        if path.relative_to(home.root).parts[0] not in _NOT_SEARCHED and _holds(path, subject)
+        if path.relative_to(home.root).parts[0] not in _NOT_SEARCHED
+        and not (path.suffix in _PACKED and path.is_relative_to(home.raw))
+        and _holds(path, subject)
     ]
 
 

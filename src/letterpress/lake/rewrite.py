@@ -21,9 +21,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from letterpress.errors import StorageError
 from letterpress.lake.durability import sync_paths
 from letterpress.lake.ledger import adjust_rows, finish_moves, open_ledger
+from letterpress.lake.masking import EXTRA
+from letterpress.lake.parquet_file import read_rows, read_texts
 from letterpress.lake.partitions import format_hour
 from letterpress.lake.raw_schema import ANCHOR_RECOMMENDER
 from letterpress.lake.stored_files import (
@@ -43,14 +44,25 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What shall happen to the rows of one file: `(n_rows,)` masks; `unlink` by the column to set null."""
+    """What shall happen to the rows of one file: `(n_rows,)` masks.
+
+    `unlink` by the column to set null, `overwrite` by the column that `write` writes anew in these rows.
+    """
 
     remove: Mask
     unlink: Mapping[str, Mask] = field(default_factory=dict)
+    overwrite: Mapping[str, Mask] = field(default_factory=dict)
+    write: Callable[[str, pa.ChunkedArray, Mask], pa.Array] | None = None
 
     @property
     def is_nothing(self) -> bool:
-        return not self.remove.any() and not any(mask.any() for mask in self.unlink.values())
+        return not any(mask.any() for mask in (self.remove, *self.unlink.values(), *self.overwrite.values()))
+
+    @property
+    def changed(self) -> Mask:
+        """Rows that marts may show; not those that only lose an identifier or a text of `extra`."""
+        built_on = [mask for name, mask in self.overwrite.items() if name != EXTRA]
+        return np.asarray(np.logical_or.reduce([self.remove, *built_on]), bool)
 
 
 Rule = Callable[[str, pa.Table], Change]
@@ -66,6 +78,10 @@ class RewrittenFile:
     unlinked: int
     sha256_before: str
     sha256_after: str
+    overwritten: int = 0
+    """Rows in which texts were overwritten."""
+    columns: tuple[str, ...] = ()
+    """Those that the texts were in."""
 
 
 @dataclass(slots=True)
@@ -75,7 +91,7 @@ class Rewrite:
     files: list[RewrittenFile] = field(default_factory=list)
     moves: list[tuple[Path, Path]] = field(default_factory=list)
     hours: set[tuple[str, str]] = field(default_factory=set)
-    """(recommender, hour) that rows were removed from; unlinking changes nothing that is built on raw."""
+    """(recommender, hour) whose rows changed; unlinking changes nothing that is built on raw."""
     looked_at: int = 0
 
     @property
@@ -103,8 +119,8 @@ def staging_folder(home: Home) -> Path:
     return folder
 
 
-def stage_rewrite(home: Home, columns: Iterable[str], rule: Rule, *, dry_run: bool = False) -> Rewrite:
-    """Apply `rule` to every raw file, looking at `columns` only; writes aside what changes.
+def stage_rewrite(home: Home, columns: Iterable[str] | None, rule: Rule, *, dry_run: bool = False) -> Rewrite:
+    """Apply `rule` to every raw file, looking at `columns` only, or at all texts; writes aside what changes.
 
     With `dry_run` nothing is written, and the files' checksums after are empty.
 
@@ -115,36 +131,22 @@ def stage_rewrite(home: Home, columns: Iterable[str], rule: Rule, *, dry_run: bo
     folder = None if dry_run else staging_folder(home)
     for path in raw_files(home):
         found.looked_at += 1
-        change = _judge(path, tuple(columns), rule)
+        change = _judge(path, None if columns is None else tuple(columns), rule)
         if change is not None and not change.is_nothing:
             _stage_file(home, path, change, found, folder)
     return found
 
 
-def _judge(path: Path, columns: tuple[str, ...], rule: Rule) -> Change | None:
-    with _opened(path) as file:
-        present = [name for name in columns if name in file.schema_arrow.names]
-        rows = file.read(columns=present)
+def _judge(path: Path, columns: tuple[str, ...] | None, rule: Rule) -> Change | None:
+    rows = read_texts(path) if columns is None else read_rows(path, columns)
     return rule(path.stem, rows) if len(rows) else None
 
 
-def _opened(path: Path) -> pq.ParquetFile:
-    try:
-        return pq.ParquetFile(path)
-    except pa.ArrowInvalid as error:
-        raise StorageError(
-            f"expected a Parquet file at {path}, found it damaged ({error}). Nothing was changed. Run "
-            "`letterpress lake --verify`, mend what it names, and run this again."
-        ) from error
-
-
 def _stage_file(home: Home, path: Path, change: Change, found: Rewrite, folder: Path | None) -> None:
-    unlinked = np.zeros(len(change.remove), bool)
-    for mask in change.unlink.values():
-        unlinked |= mask
-    unlinked &= ~change.remove
-    if change.remove.any():
-        found.hours |= _hours(path, change.remove)
+    unlinked = _any_of(change.unlink) & ~change.remove if change.unlink else np.zeros(0, bool)
+    overwritten = _any_of(change.overwrite) & ~change.remove if change.overwrite else np.zeros(0, bool)
+    if change.changed.any():
+        found.hours |= _hours(path, change.changed)
     before, after = hash_stored(path), ""
     if folder is not None:
         staged = folder / f"rewrite-{len(found.moves):06d}.parquet"
@@ -153,15 +155,24 @@ def _stage_file(home: Home, path: Path, change: Change, found: Rewrite, folder: 
         found.moves.append((staged, path))
     found.files.append(
         RewrittenFile(
-            str(path.relative_to(home.root)), int(change.remove.sum()), int(unlinked.sum()), before, after
+            str(path.relative_to(home.root)),
+            int(change.remove.sum()),
+            int(unlinked.sum()),
+            before,
+            after,
+            int(overwritten.sum()),
+            tuple(sorted(change.overwrite)),
         )
     )
 
 
-def _hours(path: Path, removed: Mask) -> set[tuple[str, str]]:
-    with _opened(path) as file:
-        rows = file.read(columns=["occurred_at"])
-    occurred = pc.cast(rows["occurred_at"], pa.int64()).to_numpy()[removed]
+def _any_of(masks: Mapping[str, Mask]) -> Mask:
+    return np.asarray(np.logical_or.reduce(list(masks.values())), bool)
+
+
+def _hours(path: Path, changed: Mask) -> set[tuple[str, str]]:
+    rows = read_rows(path, ["occurred_at"])
+    occurred = pc.cast(rows["occurred_at"], pa.int64()).to_numpy()[changed]
     recommender = next(part for part in reversed(path.parts) if part.startswith("recommender="))
     return {
         (recommender.removeprefix("recommender="), format_hour(datetime.fromtimestamp(int(hour) * 3600, UTC)))
@@ -171,8 +182,11 @@ def _hours(path: Path, removed: Mask) -> set[tuple[str, str]]:
 
 def _write_changed(path: Path, change: Change, staged: Path) -> None:
     """What stays of the file; one that nothing stays of becomes a file without rows, so that it is found."""
-    with _opened(path) as file:
-        rows = file.read()
+    rows = read_rows(path)
+    for name, mask in change.overwrite.items():
+        place, write = rows.schema.get_field_index(name), change.write
+        if write is not None:
+            rows = rows.set_column(place, rows.schema.field(place), write(name, rows[name], mask))
     for name, mask in change.unlink.items():
         place = rows.schema.get_field_index(name)
         emptied = pc.if_else(pa.array(mask), pa.scalar(None, rows.schema.field(place).type), rows[name])

@@ -17,6 +17,8 @@ from letterpress.settings import Home
 
 _SECRET_BYTES = 32
 _LONGEST = 200
+SHORTEST = 4
+"""Names of fewer bytes are everyday words: they are neither overwritten nor searched for in texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +45,20 @@ class Subject:
         """What betrays the subject in a text."""
         return (self.tenant or "",) if self.recipient is None else (self.recipient,)
 
+    @property
+    def spellings(self) -> frozenset[str]:
+        """The words, and how an address among them may have been written besides."""
+        addresses = {each for word in self.words if "@" in word for each in (word, word.lower())}
+        return frozenset(self.words) | addresses | {each.replace("@", "%40") for each in addresses}
+
     def is_named_in(self, content: bytes) -> bool:
         """Whether `content` holds a word of the subject that does not continue on either side."""
         return any(pattern.search(content) for pattern in self.patterns())
 
     def patterns(self) -> list[re.Pattern[bytes]]:
         """Finds the subject in bytes: as UTF-8 and as JSON escapes it."""
-        spellings = {form for word in self.words for form in (word.encode(), json.dumps(word)[1:-1].encode())}
-        return [re.compile(rb"(?<![\w])" + re.escape(form) + rb"(?![\w])") for form in sorted(spellings)]
+        forms = {form for word in self.spellings for form in (word.encode(), json.dumps(word)[1:-1].encode())}
+        return [re.compile(rb"(?<![\w])" + re.escape(form) + rb"(?![\w])") for form in sorted(forms)]
 
 
 def forgetting_folder(home: Home) -> Path:

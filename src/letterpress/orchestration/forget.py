@@ -19,6 +19,7 @@ from letterpress.errors import AlreadyRunningError, NotEnoughDataError
 from letterpress.lake.erasure import Erased, count_traces, erase, finish
 from letterpress.lake.ingest_lock import hold_ingest_lock
 from letterpress.lake.masking import mask_name
+from letterpress.lake.mentions import find_mentions
 from letterpress.lake.residue import find_names, names_in_folder, overwrite_names
 from letterpress.lake.snapshot_layout import CURRENT, read_current
 from letterpress.lake.snapshots import keep_only_current
@@ -95,7 +96,7 @@ def _finish(
         TenantKeys(home.keys).destroy(subject.tenant or "")
     seeds = _drop_packed_features(home, subject)
     files, places = overwrite_names(home, subject)
-    left = find_names(home, subject)
+    left = find_names(home, subject) + find_mentions(home, subject, TenantKeys(home.keys))
     result = {
         "request": request,
         "kind": subject.kind,
@@ -125,6 +126,7 @@ def _numbers(erased: Erased) -> dict[str, int]:
     return {
         "raw_removed": erased.raw_removed,
         "raw_unlinked": erased.raw_unlinked,
+        "raw_overwritten": erased.raw_overwritten,
         "quarantine_removed": erased.quarantine_removed,
     }
 
@@ -200,8 +202,8 @@ def _rebuild(
     A file that is written anew has no free pages with old rows in them.
     """
     home = settings.paths
-    named = names_in_folder(home.snapshots, subject)
-    if subject.kind == "recipient" or not (erased.raw_removed or named):
+    named = subject.kind == "tenant" and names_in_folder(home.snapshots, subject)
+    if not (erased.changed_what_is_built_on or named):
         return None
     for path in (home.warehouse, home.warehouse.with_name(f"{home.warehouse.name}.wal")):
         path.unlink(missing_ok=True)
