@@ -17,6 +17,7 @@ from letterpress.errors import BrokenError, GateFailedError, NotEnoughDataError,
 from letterpress.events.types import (
     AnyEvent,
     CampaignContext,
+    Experiment,
     Interaction,
     Item,
     Outcome,
@@ -43,6 +44,7 @@ MARTS = (
     "fct_slate_items",
     "fct_outcomes",
     "fct_email_scores",
+    "fct_experiments",
     "dim_items",
     "dim_campaigns",
     "dim_tenants",
@@ -88,6 +90,9 @@ class World:
                 )
             )
 
+    def _experiment(self, original: str) -> Experiment:
+        return Experiment(experiment_id=f"x{self._number}", original_arm=f"picture-{original}")
+
     def show_slate(self, tenant: str, hours: float) -> None:
         rng = self.rng
         common = self._common(tenant, hours, rng.choice((0.0, 0.0, 0.2, 3.0)))
@@ -102,6 +107,7 @@ class World:
             ),
             slot="hero",
             policy="uniform",
+            experiment=self._experiment(names[0]) if self._number % 3 == 0 else None,
             items=[
                 ShownItem(item_id=f"picture-{name}", position=place, propensity=0.2)
                 for place, name in enumerate(names, start=1)
@@ -150,7 +156,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, log: list[AnyEvent], write_r
     settings = Settings(home=tmp_path_factory.mktemp("built"))
     write_raw(settings.paths.raw, log)
     result = build_features(settings)
-    assert result["models"] == 20
+    assert result["models"] == 21
     assert result["tests"] > 20
     return settings
 

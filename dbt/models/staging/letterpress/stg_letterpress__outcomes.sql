@@ -8,5 +8,6 @@ select
     slate_id,
     item_id,
     kind,
+    arm,
     count as amount
 from {{ source('letterpress', 'outcome') }}

@@ -20,5 +20,6 @@ select
     campaign.mobile_share,
     campaign.send_at,
     campaign.labels as context_labels,
+    experiment,
     items
 from {{ source('letterpress', 'slate') }}
