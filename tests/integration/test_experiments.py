@@ -29,7 +29,7 @@ def query(settings: Settings, text: str, **tables: pa.Table) -> dict[str, Any]:
     with connect_warehouse(settings.paths, read_only=True, threads=1) as connection:
         for name, table in tables.items():
             connection.register(name, table)
-        (row,) = connection.execute(text, {"alarm": ALARM}).to_arrow_table().to_pylist()
+        (row,) = connection.sql(text, params={"alarm": ALARM}).to_arrow_table().to_pylist()
     return dict(row)
 
 
