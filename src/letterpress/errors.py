@@ -88,3 +88,12 @@ class PortInUseError(BrokenError):
 
 class AlreadyRunningError(BrokenError):
     title = "Already running"
+
+
+def as_clause(error: Exception) -> str:
+    """What `error` says, to be put into a sentence: without its own full stop.
+
+    >>> as_clause(StorageError("expected a file, found none. "))
+    'expected a file, found none'
+    """
+    return str(error).rstrip(". \n")

@@ -14,8 +14,12 @@ import pytest
 from letterpress.errors import UsageError
 from letterpress.events.codec import encode
 from letterpress.events.examples import example_events
-from letterpress.lake.quarantine import read_quarantine
+from letterpress.lake.quarantine import raw_of, read_quarantine
+from letterpress.lake.subject import Subject
+from letterpress.lake.tenant_keys import TenantKeys
+from letterpress.orchestration.forget import forget
 from letterpress.orchestration.import_logs import ImportOptions, import_logs
+from letterpress.orchestration.look_after_lake import reindex_lake
 from letterpress.settings import Home, Settings
 
 COUNTS = ("read", "raw", "duplicate", "quarantined")
@@ -93,6 +97,43 @@ def test_what_metaranks_log_holds_beside_events_goes_to_quarantine(
         "not_utf8",
         "too_large",
     ]
+
+
+def test_foreign_lines_that_are_no_events_are_forgotten_with_the_tenant_they_came_under(
+    platform: Settings, tmp_path: Path
+) -> None:
+    lines = [METARANK, b"not json", METARANK.replace(b'"event"', b'"tenant":"alder","kind"', 1)]
+    (tmp_path / "log.jsonl").write_bytes(b"\n".join(lines))
+    log = [str(tmp_path / "log.jsonl")]
+    assert counts(import_logs(platform, "metarank", log, options=ImportOptions(tenant="fern"))) == (
+        3,
+        1,
+        0,
+        2,
+    )
+    (tmp_path / "arms.csv").write_text("test,text,sent,clicks\na,Sale,ten,1\na,Sale now,10,1\n")
+    arms = [str(tmp_path / "arms.csv")]
+    assert counts(import_logs(platform, "ab-test", arms, options=ImportOptions(tenant="fern")))[3] == 1
+    done = forget(platform, Subject("fern"))
+    assert done["quarantine_removed"] == 2
+    keys = TenantKeys(platform.paths.keys)
+    assert [raw_of(line, keys) for line in read_quarantine(platform.paths)] == [lines[2]]
+
+
+def test_a_table_that_was_read_by_the_wrong_column_is_read_again_after_its_tenant_was_forgotten(
+    platform: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "arms.csv").write_text("test,text,sent,opens,clicks\na,Sale,10,5,1\na,Sale now,10,6,2\n")
+    arms = [str(tmp_path / "arms.csv")]
+    wrong = ImportOptions(tenant="fern", columns={"clicks": "opens"})
+    assert import_logs(platform, "ab-test", arms, options=wrong)["raw"] == 7
+    right = ImportOptions(tenant="fern")
+    assert counts(import_logs(platform, "ab-test", arms, options=right)) == (7, 0, 7, 0), "they are known"
+    forget(platform, Subject("fern"))
+    reindex_lake(platform)
+    assert counts(import_logs(platform, "ab-test", arms, options=right))[1] == 7
+    clicked = [row["count"] for row in rows_of(platform, "outcome") if row["kind"] == "clicked"]
+    assert sorted(clicked) == [1, 2]
 
 
 def test_a_truncated_metarank_log_keeps_what_was_readable(platform: Settings, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from letterpress.events.types import Interaction, Outcome
 from letterpress.lake.identity_store import identity_folder, rebuild_identity
 from letterpress.lake.rewrite import raw_files
 from letterpress.orchestration.ingest_landing import announce_ranges, ingest_landing
-from letterpress.orchestration.look_after_lake import apply_retention, require_undamaged, verify
+from letterpress.orchestration.look_after_lake import apply_retention, reindex_lake, require_undamaged, verify
 from letterpress.settings import RetentionSettings, Settings
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -39,12 +39,16 @@ def event(kind: type[Interaction | Outcome], hour: int, name: str = "e") -> byte
     )
 
 
+def land_again(settings: Settings) -> None:
+    settings.paths.landing.mkdir(parents=True, exist_ok=True)
+    lines = [event(kind, hour) for kind in (Interaction, Outcome) for hour in (0, 30)]
+    (settings.paths.landing / "log.jsonl").write_bytes(b"\n".join([*lines, b"{broken", b""]))
+
+
 @pytest.fixture
 def lake(settings: Settings) -> Settings:
     """Two hours of interactions and outcomes, and a bad line."""
-    settings.paths.landing.mkdir(parents=True)
-    lines = [event(kind, hour) for kind in (Interaction, Outcome) for hour in (0, 30)]
-    (settings.paths.landing / "log.jsonl").write_bytes(b"\n".join([*lines, b"{broken", b""]))
+    land_again(settings)
     landed = ingest_landing(settings, CLOCK)
     announce_ranges(settings, landed["ranges"], landed["batch"])
     return settings
@@ -70,9 +74,16 @@ def test_one_flipped_byte_is_found_with_its_hour(lake: Settings) -> None:
     (found,) = verify(lake)["differences"]
     assert (found["kind"], found["hours"]) == ("changed", "2026-01-05T00")
     assert found["path"] == str(path.relative_to(lake.paths.root))
-    assert "letterpress features" in found["next_step"]
+    steps = ("delete it", "letterpress lake --reindex", "import the logs", "letterpress features")
+    places = [found["next_step"].find(step) for step in steps]
+    assert -1 < places[0] < places[1] < places[2] < places[3]
     with pytest.raises(StorageError, match=f"{path.name}: changed"):
         require_undamaged(lake)
+    path.unlink()
+    reindex_lake(lake)
+    land_again(lake)
+    assert ingest_landing(lake, CLOCK)["raw"] == 1
+    assert verify(lake)["differences"] == []
 
 
 def test_a_flipped_byte_in_the_index_of_known_events_is_found_and_mended(lake: Settings) -> None:

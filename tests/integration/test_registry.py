@@ -96,7 +96,7 @@ def test_rolling_back_returns_through_all_earlier_champions_and_then_refuses(hom
     assert (taken_back.name, restored.name) == ("pets/3", "pets/2")
     assert model_version(home, PETS, 3).was_rolled_back
     assert restore_previous(home, PETS)[1].name == "pets/1"
-    with pytest.raises(ModelRefusedError, match="pets/1, which replaced nobody"):
+    with pytest.raises(NotYetThereError, match="pets/1, which replaced nobody"):
         restore_previous(home, PETS)
 
 

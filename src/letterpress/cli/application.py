@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import typer
 
 from letterpress import cli
-from letterpress.errors import BrokenError, LetterpressError, UsageError
+from letterpress.errors import BrokenError, LetterpressError, UsageError, as_clause
 from letterpress.log import configure_log
 
 INTERRUPTED = 130
@@ -79,7 +79,8 @@ def _as_fault(error: Exception) -> LetterpressError:
     with tempfile.NamedTemporaryFile("w", prefix="letterpress-fault-", suffix=".txt", delete=False) as file:
         traceback.print_exception(error, file=file)
     return LetterpressError(
-        f"an error that nobody foresaw, {type(error).__name__}: {error}. This is a fault of Letterpress: "
+        f"an error that nobody foresaw, {type(error).__name__}: {as_clause(error)}. "
+        "This is a fault of Letterpress: "
         f"please report {file.name}."
     )
 

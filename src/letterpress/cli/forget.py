@@ -44,7 +44,9 @@ def _say(done: dict[str, Any]) -> str:
         return f"would change {numbers}"
     lines = [numbers]
     if done["rebuilt"]:
-        lines.append(f"warehouse {done['rebuilt']['warehouse']}; snapshot {done['rebuilt']['snapshot']}")
+        lines.append(f"warehouse {done['rebuilt']['warehouse']}")
+        if done["rebuilt"]["snapshot"]:
+            lines.append(f"snapshot {done['rebuilt']['snapshot']}")
     lines += [f"learned from it: {each['model']}" for each in done["models"]]
     lines += [f"to train again: letterpress train --recommender {each}" for each in done["retrain"]]
     lines += [

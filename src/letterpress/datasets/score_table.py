@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from letterpress.errors import UsageError
+from letterpress.errors import UsageError, as_clause
 from letterpress.features import columns_for_batch, compute_features, feature_names
 from letterpress.features.columns import COUNT_NAMES
 from letterpress.recommenders import Recommender
@@ -33,7 +33,8 @@ def features_of_table(table: pa.Table, recommender: Recommender) -> NDArray[np.f
         return compute_features(recommender, columns_for_batch(recommender, _completed(table, recommender)))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise UsageError(
-            f"expected columns of the types of training examples, found: {error}. Correct the file."
+            f"expected columns of the types of training examples, found: {as_clause(error)}. "
+            "Correct the file."
         ) from error
 
 

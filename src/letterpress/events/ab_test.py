@@ -154,7 +154,7 @@ def find_columns(names: list[str], path: Path, given: Mapping[str, str] | None =
         if column not in COLUMNS or name not in names:
             raise UsageError(
                 f"expected --column out of {', '.join(COLUMNS)}, as in test=NAME, with a NAME out of "
-                f"{', '.join(names)}; found {column}={name}."
+                f"{_list(names)}; found {column}={name}."
             )
     found = {
         column: next(each for each in known if each in names)
@@ -164,8 +164,12 @@ def find_columns(names: list[str], path: Path, given: Mapping[str, str] | None =
     missing = [column for column in REQUIRED if column not in found]
     if missing:
         wanted = "; ".join(f"{column}: {' or '.join(COLUMNS[column])}" for column in missing)
-        raise UsageError(f"expected more columns in {path} ({wanted}), found {', '.join(names)}.")
+        raise UsageError(f"expected more columns in {path} ({wanted}), found {_list(names)}.")
     return found
+
+
+def _list(names: list[str]) -> str:
+    return ", ".join(names) or "none"
 
 
 def _bad(row: Mapping[str, Any], number: int, field: str, reason: str) -> BadLine:

@@ -16,7 +16,7 @@ import msgspec
 
 from letterpress.errors import LetterpressError
 from letterpress.events.plain_types import PATTERNS, PlainEvent
-from letterpress.events.types import EVENT_NAMES, SCHEMA_VERSION, AnyEvent
+from letterpress.events.types import EVENT_NAMES, NAME_RULE, SCHEMA_VERSION, AnyEvent
 from letterpress.events.unknown_fields import DEEPEST, is_too_deep, set_unknown_aside
 from letterpress.events.upcast import upcast
 
@@ -53,19 +53,23 @@ class MalformedEventError(LetterpressError):
     """A line that is no event: `code` is one of `REASONS`, `field` a path such as `items[0].position`.
 
     The reason never quotes a value of the line: values may be personal. `raw` is set when what must be
-    kept is not the line itself but the foreign row inside it.
+    kept is not the line itself but the foreign row inside it, and `tenant` when its importer knows whose
+    row that is.
     """
 
     exit_code = 2
     http_status = 422
     title = "Malformed event"
 
-    def __init__(self, code: str, field: str | None, reason: str, raw: bytes | None = None) -> None:
+    def __init__(
+        self, code: str, field: str | None, reason: str, raw: bytes | None = None, tenant: str | None = None
+    ) -> None:
         super().__init__(f"{field}: {reason}" if field else reason)
         self.code = code
         self.field = field
         self.reason = reason
         self.raw = raw
+        self.tenant = tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,8 @@ _MESSAGES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"`(int|float)` [<>]|out of range"), "out_of_range"),
     (re.compile(r"Expected"), "wrong_type"),
 )
+_NO_NUMBER = re.compile(rb"[:\[,]\s{0,9}[-+]?(nan|inf(?:inity)?)\b", re.IGNORECASE)
+_PLACE = re.compile(r"\(byte (\d+)\)")
 _PATH = re.compile(r" - at `\$\.?(?P<path>.*)`$")
 
 
@@ -105,9 +111,9 @@ def encode(event: AnyEvent) -> bytes:
     return encoder.encode(event)
 
 
-def encode_bad_line(bad: BadLine) -> bytes:
-    """A line that ingest quarantines with the reason that the importer found."""
-    return encoder.encode({"type": BAD_LINE_TAG, **msgspec.to_builtins(bad)})
+def encode_bad_line(bad: BadLine, tenant: str | None = None) -> bytes:
+    """A line that ingest quarantines with the reason that the importer found, as one of `tenant`."""
+    return encoder.encode({"type": BAD_LINE_TAG, **msgspec.to_builtins(bad), "tenant": tenant})
 
 
 def decode_line(line: bytes) -> AnyEvent:
@@ -243,7 +249,16 @@ def explain(line: bytes, error: ValueError | RecursionError) -> MalformedEventEr
         return MalformedEventError("not_utf8", None, f"invalid UTF-8 at byte {wrong.start}")
     if isinstance(error, msgspec.ValidationError):
         return _explain_validation(line, str(error))
-    return MalformedEventError("not_json", None, str(error))
+    return MalformedEventError("not_json", None, _explain_syntax(line, str(error)))
+
+
+def _explain_syntax(line: bytes, message: str) -> str:
+    """The parser's words, unless what it stumbled over is a number that JSON cannot say."""
+    place = _PLACE.search(message)
+    at = int(place[1]) if place else 0
+    if place and any(each.start() < at <= each.end() + 4 for each in _NO_NUMBER.finditer(line)):
+        return f"NaN and Infinity are no JSON numbers (byte {at}); leave out a field without a value"
+    return message
 
 
 def _explain_validation(line: bytes, message: str) -> MalformedEventError:
@@ -258,9 +273,15 @@ def _explain_validation(line: bytes, message: str) -> MalformedEventError:
         if found := pattern.search(text):
             named = found.groupdict().get("field")
             field = ".".join(part for part in (path, named) if part) or None
-            reason = "not one of the allowed values" if "enum" in text else text
-            return MalformedEventError(code, field, reason)
+            return MalformedEventError(code, field, say_plainly(text))
     return MalformedEventError("wrong_type", path or None, text.split("'", maxsplit=1)[0].strip())
+
+
+def say_plainly(message: str) -> str:
+    """What a check of one value says when it fails, for people."""
+    if "matching regex" in message:
+        return f"expected {NAME_RULE}"
+    return "not one of the allowed values" if "enum" in message else message
 
 
 def _explain_type(line: bytes) -> MalformedEventError:
@@ -269,7 +290,8 @@ def _explain_type(line: bytes) -> MalformedEventError:
         bad = msgspec.json.decode(line, type=_BadLineOnDisk)
     except (ValueError, RecursionError):
         return MalformedEventError("unknown_type", "type", f"expected one of {', '.join(EVENT_NAMES)}")
-    return MalformedEventError(bad.code, bad.field, f"row {bad.line}: {bad.reason}", bad.raw.encode())
+    reason = f"row {bad.line}: {bad.reason}"
+    return MalformedEventError(bad.code, bad.field, reason, bad.raw.encode(), bad.tenant)
 
 
 class _BadLineOnDisk(msgspec.Struct, tag_field="type", tag=BAD_LINE_TAG):
@@ -278,3 +300,4 @@ class _BadLineOnDisk(msgspec.Struct, tag_field="type", tag=BAD_LINE_TAG):
     code: str
     reason: str
     field: str | None = None
+    tenant: str | None = None

@@ -28,6 +28,7 @@ def _says(meaning: str, *, unit: str | None = None, personal: bool = False) -> M
 
 Identifier = Annotated[str, Meta(min_length=1, max_length=200)]
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+NAME_RULE = "1 to 64 lower-case letters, digits and _, with a letter first"
 Instant = Annotated[datetime, Meta(tz=True)]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 Count = Annotated[int, Meta(ge=0, le=10**12)]

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from letterpress.errors import BrokenError
+from letterpress.errors import BrokenError, as_clause
 from letterpress.features.wordpiece import WordPieces
 
 DIMENSIONS = 384
@@ -102,7 +102,8 @@ def _model() -> _SentenceModel:
         return _SentenceModel(tensors, WordPieces(vocabulary))
     except (KeyError, ValueError, zipfile.BadZipFile) as error:
         raise BrokenError(
-            f"expected the weights of {PACKAGE} in {archive.name}, found: {error}. Install it again."
+            f"expected the weights of {PACKAGE} in {archive.name}, found: {as_clause(error)}. "
+            "Install it again."
         ) from error
 
 

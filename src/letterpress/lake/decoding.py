@@ -53,9 +53,10 @@ class BadText:
     field: str | None
     reason: str
     raw: bytes | None
+    tenant: str | None
 
     def problem(self) -> MalformedEventError:
-        return MalformedEventError(self.code, self.field, self.reason, self.raw)
+        return MalformedEventError(self.code, self.field, self.reason, self.raw, self.tenant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,9 @@ def _decode_lines(lines: Lines) -> tuple[dict[str, list[Any]], list[BadText]]:
         for text, number in zip(texts, lines.numbers[start : start + _LINES_AT_ONCE], strict=True):
             event = read_line(text)
             if isinstance(event, MalformedEventError):
-                bad.append(BadText(text, number, event.code, event.field, event.reason, event.raw))
+                bad.append(
+                    BadText(text, number, event.code, event.field, event.reason, event.raw, event.tenant)
+                )
             else:
                 events[_EVENT_NAME[type(event)]].append(event)
     return events, bad

@@ -18,7 +18,8 @@ _READ_BYTES = 1 << 18
 _BLOCK_BYTES = 1 << 22
 _ZSTD_READ_BYTES = 1 << 12  # 4 KiB can unfold to 128 MiB: more at once would let a bomb fill the memory
 _KEPT_OF_LONG_LINE = 1 << 16
-_BLANK = (b"", b"\r")
+_MARK = b"\xef\xbb\xbf"
+"""The byte order mark that some programs write before UTF-8; it belongs to no line."""
 
 
 class _DamageError(LetterpressError):
@@ -31,7 +32,7 @@ class _DamageError(LetterpressError):
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Lines of a file in order, without blank ones; `numbers[i]` is the 1-based number of `texts[i]`."""
+    """Lines of a file in order, without those of white space; `texts[i]` has the 1-based `numbers[i]`."""
 
     texts: list[bytes]
     numbers: list[int]
@@ -84,8 +85,8 @@ class LogFile:
             self.too_long.append((number + 1, self._beginning, dropped + len(tail)))
         elif self.damage is not None:
             self.rest = tail
-        elif tail not in _BLANK:
-            yield Lines([tail], [number + 1])
+        elif (last := _number([tail], number)).texts:
+            yield last
 
     def _drop_long(self, lines: Lines) -> Lines:
         """The lines that are short enough; the others are remembered."""
@@ -132,10 +133,13 @@ def _open_plain(path: Path) -> BinaryIO:
 
 
 def _number(texts: list[bytes], before: int) -> Lines:
+    """The lines that are not of white space only, the first of a file without its byte order mark."""
+    if before == 0:
+        texts = [texts[0].removeprefix(_MARK), *texts[1:]]
     numbers = range(before + 1, before + 1 + len(texts))
-    if not any(blank in texts for blank in _BLANK):
+    if b"" not in texts and not any(map(bytes.isspace, texts)):
         return Lines(texts, list(numbers))
-    kept = [(text, number) for text, number in zip(texts, numbers, strict=True) if text not in _BLANK]
+    kept = [(text, number) for text, number in zip(texts, numbers, strict=True) if text.strip()]
     return Lines([text for text, _ in kept], [number for _, number in kept])
 
 

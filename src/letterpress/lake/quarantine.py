@@ -2,7 +2,7 @@
 
 `quarantine/<first 16 of the file's sha256>.jsonl`, one object a line:
 `{file, line, code, field, reason, quarantined_at, key, sealed}`. `sealed` is the line as it was, readable
-with the key called `key`: its tenant's, if the line names one, else that of no tenant.
+with the key called `key`: its tenant's, if the line or the import of its log names one, else that of none.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class QuarantineWriter:
             StorageError: there is no key to encrypt it with.
         """
         kept = raw if problem.raw is None else problem.raw
-        key = self.keys.of(tenant_of_line(kept, self.keys))
+        key = self.keys.of(self._tenant_of(kept, problem.tenant))
         entry = QuarantinedLine(
             file=self.file,
             line=line,
@@ -75,6 +75,11 @@ class QuarantineWriter:
         )
         self.lines.append(msgspec.json.encode(entry))
         self.codes[problem.code] += 1
+
+    def _tenant_of(self, kept: bytes, given: str | None) -> str:
+        """The tenant that the line names, else the one under which a foreign log was imported."""
+        named = tenant_of_line(kept, self.keys)
+        return mask_name(given, self.keys) if given is not None and named == NO_TENANT else named
 
     def add_damage(self, code: str, rest: bytes, line: int) -> None:
         """What is missing of a damaged file, as one line."""

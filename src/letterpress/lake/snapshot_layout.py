@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from letterpress.errors import StorageError
+from letterpress.errors import StorageError, as_clause
 from letterpress.settings import Home
 
 FORMAT = 2
@@ -98,7 +98,9 @@ def read_current(home: Home) -> Current | None:
     except FileNotFoundError:
         return None
     except (msgspec.DecodeError, OSError) as error:
-        raise StorageError(f"expected {path} to name a snapshot, found: {error}. {REBUILD}") from error
+        raise StorageError(
+            f"expected {path} to name a snapshot, found: {as_clause(error)}. {REBUILD}"
+        ) from error
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -110,7 +112,9 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
     except (msgspec.DecodeError, OSError) as error:
-        raise StorageError(f"expected a snapshot in {folder}, found: {error}. {REBUILD}") from error
+        raise StorageError(
+            f"expected a snapshot in {folder}, found: {as_clause(error)}. {REBUILD}"
+        ) from error
     if manifest.format != FORMAT:
         raise StorageError(
             f"expected snapshot format {FORMAT}, found {manifest.format} in {folder}. {REBUILD}"
@@ -134,7 +138,9 @@ def verify_file(folder: Path, name: str, entry: FileEntry) -> Path:
         n_bytes = path.stat().st_size
         found = hash_file(path) if n_bytes == entry.n_bytes else FileEntry("not read", n_bytes)
     except OSError as error:
-        raise StorageError(f"expected {name} in snapshot {folder.name}, found: {error}. {REBUILD}") from error
+        raise StorageError(
+            f"expected {name} in snapshot {folder.name}, found: {as_clause(error)}. {REBUILD}"
+        ) from error
     if found != entry:
         raise StorageError(
             f"expected {entry.n_bytes} bytes with SHA-256 {entry.sha256[:12]} in {name} of snapshot "

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from letterpress.atomic_file import sync_path, write_atomically
 from letterpress.clock import Clock
-from letterpress.errors import NotYetThereError, StorageError
+from letterpress.errors import NotYetThereError, StorageError, as_clause
 from letterpress.lake.durability import sync_paths
 from letterpress.lake.key_table import KeyTable
 from letterpress.lake.known_items import KnownItems, load_known_items
@@ -78,8 +78,8 @@ def publish_snapshot(
         name, is_new = snapshot_id(manifest), _move_into_place(home, staged, manifest)
     except duckdb.Error as error:
         raise StorageError(
-            f"expected the marts of dbt in {home.warehouse} and room to export them, found: {error}. "
-            "Run `letterpress features`."
+            f"expected the marts of dbt in {home.warehouse} and room to export them, found: "
+            f"{as_clause(error)}. Run `letterpress features`."
         ) from error
     finally:
         shutil.rmtree(staged, ignore_errors=True)

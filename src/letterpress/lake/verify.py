@@ -20,7 +20,8 @@ from letterpress.settings import Home
 _HOUR = re.compile(r"/(?:hour|day)=([0-9T:-]+)/")
 
 RESTORE_RAW = (
-    "restore it from a backup, or import the logs of these hours again, then run `letterpress features`"
+    "restore it from a backup; without one delete it, run `letterpress lake --reindex`, which makes its "
+    "events unknown, import the logs of these hours again, then run `letterpress features`"
 )
 RESTORE_QUARANTINE = "restore it from a backup; raw and features do not depend on it"
 REMOVE = "find out who put it there, and move it away"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import duckdb
 
-from letterpress.errors import BrokenError, StorageError
+from letterpress.errors import BrokenError, StorageError, as_clause
 from letterpress.settings import Home
 
 
@@ -34,8 +34,8 @@ def connect_warehouse(home: Home, *, read_only: bool, threads: int) -> Iterator[
                 "the running DAG or command to end, then run this again."
             ) from error
         raise StorageError(
-            f"expected a DuckDB {duckdb.__version__} database at {home.warehouse}, found: {error}. "
-            "Delete it: it is rebuilt from raw."
+            f"expected a DuckDB {duckdb.__version__} database at {home.warehouse}, found: "
+            f"{as_clause(error)}. Delete it: it is rebuilt from raw."
         ) from error
     try:
         connection.execute("set TimeZone = 'UTC'")  # not in `config`: that is read before ICU is there

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import httpx
 
-from letterpress.errors import BrokenError
+from letterpress.errors import BrokenError, as_clause
 from letterpress.orchestration.airflow_environment import airflow_password, airflow_url
 from letterpress.settings import Settings
 
@@ -50,7 +50,9 @@ class AirflowApi:
         try:
             answer = self._client.request(method, f"/api/v2{path}", **arguments)
         except httpx.HTTPError as error:
-            raise BrokenError(f"Airflow does not answer: {error}. See `letterpress up`.") from error
+            raise BrokenError(
+                f"Airflow does not answer: {as_clause(error)}. See `letterpress up`."
+            ) from error
         if answer.is_error:
             raise BrokenError(f"Airflow refused {method} {path}: {answer.status_code} {answer.text[:300]}")
         return answer.json() if answer.content else None
@@ -111,7 +113,9 @@ class AirflowApi:
         try:
             answer = self._client.post("/auth/token", json=body)
         except httpx.HTTPError as error:
-            raise BrokenError(f"Airflow does not answer: {error}. See `letterpress up`.") from error
+            raise BrokenError(
+                f"Airflow does not answer: {as_clause(error)}. See `letterpress up`."
+            ) from error
         if answer.is_error:
             raise BrokenError(f"Airflow did not let {self._settings.airflow.user} in: {answer.text[:300]}")
         self._client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"

@@ -12,8 +12,9 @@ import msgspec
 from letterpress.clock import Clock
 from letterpress.errors import UsageError
 from letterpress.events import ab_test, metarank, parquet_rows
-from letterpress.events.codec import REASONS, BadLine, encode, encode_bad_line
+from letterpress.events.codec import REASONS, BadLine, encode, encode_bad_line, say_plainly
 from letterpress.events.native import find_logs
+from letterpress.events.open_bandit import TENANT as BANDIT_TENANT
 from letterpress.events.open_bandit import check_columns, convert, find_bandit_logs
 from letterpress.events.open_bandit_wheel import WORD, fetch_open_bandit
 from letterpress.events.types import AnyEvent, Identifier, Name
@@ -44,7 +45,7 @@ class ImportOptions:
             try:
                 msgspec.convert(value, kind | None)
             except msgspec.ValidationError as error:
-                raise UsageError(f"--{option}: {error}; give another.") from None
+                raise UsageError(f"--{option}: {say_plainly(str(error))}; give another.") from None
 
 
 def import_logs(
@@ -119,7 +120,10 @@ def _land_open_bandit(home: Home, paths: list[str], _: ImportOptions) -> dict[Pa
     logs = [log for folder in folders for log in find_bandit_logs(folder)]
     for log in logs:
         check_columns(log)
-    return {land_lines(home, f"open-bandit-{log.name}", _lines(convert(log))): str(log.path) for log in logs}
+    return {
+        land_lines(home, f"open-bandit-{log.name}", _lines(convert(log), BANDIT_TENANT)): str(log.path)
+        for log in logs
+    }
 
 
 def _land_metarank(home: Home, paths: list[str], options: ImportOptions) -> dict[Path, str]:
@@ -127,10 +131,11 @@ def _land_metarank(home: Home, paths: list[str], options: ImportOptions) -> dict
         "recommender": options.recommender or metarank.RECOMMENDER,
         "tenant": options.tenant or metarank.TENANT,
     }
-    return {
-        land_lines(home, f"metarank-{log.name.split('.')[0]}", _lines(_convert_lines(log, names))): str(log)
-        for log in find_logs(Path(path) for path in paths)
-    }
+    landed = {}
+    for log in find_logs(Path(path) for path in paths):
+        lines = _lines(_convert_lines(log, names), names["tenant"])
+        landed[land_lines(home, f"metarank-{log.name.split('.')[0]}", lines)] = str(log)
+    return landed
 
 
 def _land_ab_tests(home: Home, paths: list[str], options: ImportOptions) -> dict[Path, str]:
@@ -139,13 +144,14 @@ def _land_ab_tests(home: Home, paths: list[str], options: ImportOptions) -> dict
         ab_test.find_columns(ab_test.read_names(table), table, options.columns)
     landed = {}
     for table in tables:
+        tenant = options.tenant or ab_test.TENANT
         events = ab_test.convert_ab_tests(
             table,
             recommender=options.recommender or ab_test.RECOMMENDER,
-            tenant=options.tenant or ab_test.TENANT,
+            tenant=tenant,
             columns=options.columns,
         )
-        landed[land_lines(home, f"ab-test-{table.name.split('.')[0]}", _lines(events))] = str(table)
+        landed[land_lines(home, f"ab-test-{table.name.split('.')[0]}", _lines(events, tenant))] = str(table)
     return landed
 
 
@@ -166,9 +172,10 @@ def _number(file: LogFile) -> Iterator[tuple[int, bytes]]:
         yield from zip(lines.numbers, lines.texts, strict=True)
 
 
-def _lines(events: Iterable[AnyEvent | BadLine]) -> Iterator[bytes]:
+def _lines(events: Iterable[AnyEvent | BadLine], tenant: str) -> Iterator[bytes]:
+    """Lines as ingest reads them; what is no event is of `tenant` unless it names another."""
     for each in events:
-        yield encode_bad_line(each) if isinstance(each, BadLine) else encode(each)
+        yield encode_bad_line(each, tenant) if isinstance(each, BadLine) else encode(each)
 
 
 _LANDERS: dict[str, Callable[[Home, list[str], ImportOptions], dict[Path, str]]] = {

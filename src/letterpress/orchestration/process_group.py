@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 
 from letterpress.atomic_file import write_atomically
-from letterpress.errors import BrokenError, PortInUseError
+from letterpress.errors import BrokenError, PortInUseError, as_clause
 from letterpress.settings import Settings
 
 _started: list[subprocess.Popen[bytes]] = []
@@ -65,7 +65,9 @@ def start_program(program: Program) -> int:
                 start_new_session=True,
             )
         except OSError as error:
-            raise BrokenError(f"{program.name} could not be started: {error}. Run `make setup`.") from error
+            raise BrokenError(
+                f"{program.name} could not be started: {as_clause(error)}. Run `make setup`."
+            ) from error
     _started.append(process)
     leader = {"pid": process.pid, "started": psutil.Process(process.pid).create_time()}
     write_atomically(program.record, json.dumps(leader).encode())

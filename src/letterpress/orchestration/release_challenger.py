@@ -116,7 +116,7 @@ def roll_back(settings: Settings, recommender: str, *, clock: Clock | None = Non
     """Serve the champion before this one again.
 
     Raises:
-        ModelRefusedError: there is none to return to.
+        NotYetThereError: there is none to return to.
     """
     get_recommender(recommender)
     with log_step("roll_back", recommender=recommender) as counts:

@@ -19,7 +19,7 @@ import httpx
 
 from letterpress.atomic_file import write_atomically
 from letterpress.clock import ScaledClock, drive_clock, set_clock
-from letterpress.errors import BrokenError, UsageError
+from letterpress.errors import BrokenError, UsageError, as_clause
 from letterpress.settings import Settings
 from letterpress.simulation.closed_loop import HISTORY_DAYS, LoopPlan, LoopReport, run_loop
 from letterpress.simulation.pace import STEP, Pace, SteppingPace, WaitingPace
@@ -117,7 +117,8 @@ def _refuse_other_clock(plan: LoopPlan, clock: ScaledClock) -> None:
         told = datetime.fromisoformat(found.json()["now"])
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise BrokenError(
-            f"expected the service at {plan.url}, found: {error}. Start it with `letterpress serve`."
+            f"expected the service at {plan.url}, found: {as_clause(error)}. "
+            "Start it with `letterpress serve`."
         ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(

@@ -271,14 +271,15 @@ def restore_previous(home: Home, recommender: str) -> tuple[RegisteredModel, Reg
     """Make the replaced champion the champion again; returns the one taken back and the one restored.
 
     Raises:
-        ModelRefusedError: there is no champion, or it replaced nobody.
+        NotYetThereError: there is no champion, or it replaced nobody.
     """
     with registry_lock(home):
         current = champion(home, recommender)
         if current is None or current.replaced is None:
-            found = "no champion" if current is None else f"{current.name}, which replaced nobody"
-            raise ModelRefusedError(
-                f"{recommender}: expected an earlier champion to return to, found {found}; nothing changed."
+            found = "none" if current is None else f"{current.name}, which replaced nobody"
+            raise NotYetThereError(
+                f"{recommender}: expected an earlier champion to return to, found {found}; nothing changed. "
+                "`letterpress status` shows which models there are."
             )
         previous = model_version(home, recommender, current.replaced)
         previous.open_bundle()

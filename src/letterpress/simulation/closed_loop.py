@@ -19,7 +19,7 @@ import httpx
 import numpy as np
 
 from letterpress.clock import Clock
-from letterpress.errors import BrokenError, UsageError
+from letterpress.errors import BrokenError, UsageError, as_clause
 from letterpress.simulation.campaigns import DAY, MINUTE, make_slates
 from letterpress.simulation.event_lines import Lines, campaign_lines, item_lines
 from letterpress.simulation.pace import Pace, milliseconds
@@ -187,7 +187,8 @@ async def _refuse_silence(client: httpx.AsyncClient, url: str) -> None:
         await client.get("/livez")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise BrokenError(
-            f"expected the service at {url}, found: {error}. Start it with `letterpress serve` or `make up`."
+            f"expected the service at {url}, found: {as_clause(error)}. "
+            "Start it with `letterpress serve` or `make up`."
         ) from error
 
 

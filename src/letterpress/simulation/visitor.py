@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import httpx
 import msgspec
 
-from letterpress.errors import BrokenError, UsageError
+from letterpress.errors import BrokenError, UsageError, as_clause
 from letterpress.simulation.served_slates import AnsweredSlate
 
 CONNECTIONS = 8
@@ -142,8 +142,9 @@ class Visitor:
             except httpx.ConnectError as error:
                 if number + 1 == self._retries.tries:
                     raise BrokenError(
-                        f"expected the service at {self._client.base_url}, found that it is gone: {error}. "
-                        "Start it and simulate again: what waits to be reported is sent first."
+                        f"expected the service at {self._client.base_url}, found that it is gone: "
+                        f"{as_clause(error)}. Start it and simulate again: "
+                        "what waits to be reported is sent first."
                     ) from error
             except httpx.TransportError as error:
                 reason = f"{path}: {type(error).__name__}"

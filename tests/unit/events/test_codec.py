@@ -109,6 +109,21 @@ def test_the_reason_never_quotes_the_value() -> None:
         assert "anna" not in str(refused.value)
 
 
+@pytest.mark.parametrize("number", [b"NaN", b"-Infinity", b"Infinity", b"nan", b"-inf"])
+def test_a_number_that_json_cannot_say_is_named_as_such(number: bytes) -> None:
+    with pytest.raises(MalformedEventError, match="NaN and Infinity are no JSON numbers") as refused:
+        decode_line(SLATE.replace(b'"position":1', b'"position":1,"score":' + number))
+    assert refused.value.code == "not_json"
+    with pytest.raises(MalformedEventError, match="malformed"):
+        decode_line(GOOD.replace(b'"e1"', b'": ' + number + b' anna" "'))
+
+
+def test_a_name_that_is_none_is_told_the_rule_in_words() -> None:
+    with pytest.raises(MalformedEventError, match="expected 1 to 64 lower-case letters") as refused:
+        decode_line(SLATE.replace(b"image_enhancement", b"Image Enhancement"))
+    assert (refused.value.code, refused.value.field) == ("not_allowed", "recommender")
+
+
 def test_ids_may_hold_quotes_and_path_separators() -> None:
     event = decode_line(GOOD.replace(b"e1", rb"../\"it's\"/\u00e9"))
     assert event.event_id == '../"it\'s"/é'

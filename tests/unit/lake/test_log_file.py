@@ -23,13 +23,24 @@ def read(file: LogFile) -> list[tuple[int, bytes]]:
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
-def test_lines_are_numbered_and_blank_ones_left_out(tmp_path: Path, suffix: str) -> None:
-    text = b"one\n\n\r\ntwo\n  \nthree"
+def test_lines_are_numbered_and_those_of_white_space_left_out(tmp_path: Path, suffix: str) -> None:
+    text = b"one\n\n\r\ntwo\n \t\r\nthree"
     packed = {"": text, ".gz": gzip.compress(text), ".zst": zstandard.compress(text)}[suffix]
     file = write(tmp_path / f"log.jsonl{suffix}", packed)
-    assert read(file) == [(1, b"one"), (4, b"two"), (5, b"  "), (6, b"three")]
+    assert read(file) == [(1, b"one"), (4, b"two"), (6, b"three")]
     assert file.sha256 == hashlib.sha256(packed).hexdigest()
     assert (file.size, file.damage) == (len(packed), None)
+
+
+@pytest.mark.parametrize("text", [b"one\ntwo\n", b"one\ntwo", b"one"])
+def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path: Path, text: bytes) -> None:
+    mark = b"\xef\xbb\xbf"
+    assert [line for _, line in read(write(tmp_path / "log.jsonl", mark + text))] == text.split()
+    assert read(write(tmp_path / "empty.jsonl", mark)) == []
+    assert read(write(tmp_path / "later.jsonl", b"one\n" + mark + b"two")) == [
+        (1, b"one"),
+        (2, mark + b"two"),
+    ]
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
