@@ -30,8 +30,8 @@ from letterpress.lake.tenant_keys import TenantKeys
 from letterpress.lake.warehouse import connect_warehouse
 from letterpress.orchestration.forget import forget
 from letterpress.orchestration.ingest_landing import announce_ranges, ingest_landing
-from letterpress.orchestration.look_after_lake import verify
-from letterpress.settings import Settings
+from letterpress.orchestration.look_after_lake import apply_retention, check_ledger, verify
+from letterpress.settings import RetentionSettings, Settings
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 CLOCK = ManualClock(START + timedelta(days=2))
@@ -52,6 +52,11 @@ def outcome(tenant: str, hour: int, recipient: str | None = None, name: str = "e
             recipient_id=recipient,
         )
     )
+
+
+def both(hour: int) -> list[bytes]:
+    """An event of each tenant."""
+    return [outcome(tenant, hour, PERSON if hour == 3 else None) for tenant in (LEAVING, STAYING)]
 
 
 def land(settings: Settings, name: str, lines: list[bytes]) -> None:
@@ -127,6 +132,27 @@ def test_the_same_events_imported_again_bring_no_recipient_back(lake: Settings) 
     land(lake, "again", [outcome(LEAVING, 3, PERSON), outcome(STAYING, 3, PERSON)])
     ingest_landing(lake, CLOCK)
     assert [row["recipient_id"] for row in rows(lake)] == [None] * 4
+
+
+@pytest.mark.parametrize("packed", ["as it was", "differently"])
+def test_a_log_of_a_forgotten_tenant_brings_back_what_is_its_and_nothing_else(
+    lake: Settings, packed: str
+) -> None:
+    again = [line for hour in (1, 3) for line in both(hour)]
+    land(lake, "first", again)
+    assert ingest_landing(lake, CLOCK)["duplicate"] == 4
+    retention = RetentionSettings(outcome_days=2, identifier_days=None)
+    apply_retention(
+        lake.model_copy(update={"retention": retention}), ManualClock(START + timedelta(days=2, hours=2))
+    )
+    assert [row["occurred_at"].hour for row in rows(lake)] == [3, 3]
+    forget(lake, Subject(LEAVING), clock=CLOCK)
+    land(lake, "again", again if packed == "as it was" else again[::-1])
+    (file,) = ingest_landing(lake, CLOCK)["files"]
+    assert (file["read"], file["raw"], file["duplicate"]) == (4, 1, 3)
+    assert [(row["tenant"], row["occurred_at"].hour) for row in rows(lake)] == [(LEAVING, 3), (STAYING, 3)]
+    check_ledger(lake)
+    assert verify(lake)["differences"] == []
 
 
 ADDRESS = "zoe.quill@example.com"
@@ -323,7 +349,7 @@ KILLED_RUN = """
 import importlib, os, signal, sys
 from letterpress.lake.subject import Subject
 from letterpress.orchestration import forget
-from letterpress.settings import Settings
+from letterpress.settings import RetentionSettings, Settings
 home, place, tenant = sys.argv[1:]
 module, _, name = place.rpartition(".")
 setattr(importlib.import_module(module), name, lambda *_: os.kill(os.getpid(), signal.SIGKILL))

@@ -17,8 +17,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from letterpress.lake.identity_store import open_identity, rebuild_identity
-from letterpress.lake.ledger import finish_moves, ledger_path, open_ledger
+from letterpress.lake.identity import IdentityChange, Keys
+from letterpress.lake.identity_store import keys_of_rows, open_identity, stage_removal
+from letterpress.lake.ledger import (
+    change_identity,
+    finish_moves,
+    ledger_path,
+    let_files_be_read_again,
+    open_ledger,
+)
 from letterpress.lake.masking import EXTRA
 from letterpress.lake.mentions import Overwriting, names_of, pseudonyms_of, rows_to_overwrite
 from letterpress.lake.quarantine import QuarantinedLine, raw_of, read_quarantine_file
@@ -111,11 +118,17 @@ def erase(home: Home, subject: Subject, request: str, at: datetime) -> Erased:
         raw_unlinked + (before.raw_unlinked if before else 0),
         quarantined + (before.quarantine_removed if before else 0),
     )
-    commit_rewrite(home, staged, lambda ledger: _note(ledger, subject, request, done))
-    if done.raw_removed:  # the keys of rows that are gone go too; a killed run comes by here again
-        rebuild_identity(home)
-        open_identity(home)
+    forgotten = stage_removal(home, _keys_of_removed(home, subject, staged))
+    commit_rewrite(home, staged, lambda ledger: _note(ledger, subject, request, done, forgotten))
+    open_identity(home)  # deletes the runs that held the keys
     return done
+
+
+def _keys_of_removed(home: Home, subject: Subject, staged: Rewrite) -> Keys:
+    """The keys of the rows that go: their events are new when they come again (ADR 0022)."""
+    paths = [home.root / each.path for each in staged.files if each.path.startswith("raw/") and each.removed]
+    found = [keys_of_rows(path, of_tenant=subject.tenant) for path in paths]
+    return np.concatenate([*found, np.zeros((0, 2), np.uint64)])
 
 
 def finish(home: Home, request: str, at: datetime) -> None:
@@ -137,9 +150,13 @@ def _unfinished(home: Home, request: str) -> Erased | None:
     return Erased(row[0], files, *row[2:])
 
 
-def _note(ledger: sqlite3.Connection, subject: Subject, request: str, done: Erased) -> None:
+def _note(
+    ledger: sqlite3.Connection, subject: Subject, request: str, done: Erased, forgotten: IdentityChange
+) -> None:
     """The numbers, and no name of the subject in what the ledger says of landed files."""
-    ledger.execute("pragma secure_delete = on")
+    change_identity(ledger, forgotten)
+    if done.raw_removed or done.quarantine_removed:
+        let_files_be_read_again(ledger)
     ledger.execute(
         "insert or replace into erasures values (?, ?, null, ?, ?, ?, ?)",
         (

@@ -95,6 +95,12 @@ def sort_keys(keys: Keys) -> Run:
     return Run(keys[order, 0], keys[order, 1])
 
 
+def without_keys(run: Run, gone: Run) -> Run:
+    """What is left of a run without the keys of another; the run itself when it holds none of them."""
+    kept = ~gone.contains(np.column_stack((run.high, run.low)))
+    return run if kept.all() else Run(run.high[kept], run.low[kept])
+
+
 def write_run(folder: Path, run: Run) -> RunFile:
     """Write a run, not yet flushed; its name is its checksum, so the same run is written to the same file."""
     digest = hashlib.sha256(run.high.tobytes())

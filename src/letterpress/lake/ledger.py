@@ -20,7 +20,13 @@ from letterpress.lake.identity import NO_CHANGE, IdentityChange, RunFile
 from letterpress.lake.landing import delete_landed
 from letterpress.lake.partitions import HourRange, coalesce_hours, format_hour, parse_hour
 from letterpress.lake.stored_files import SCHEMA as STORED_FILES
-from letterpress.lake.stored_files import describe_moves, record_files
+from letterpress.lake.stored_files import (
+    StoredFile,
+    describe_moves,
+    hash_stored,
+    record_files,
+    recorded_files,
+)
 from letterpress.settings import Home
 
 _SCHEMA = """
@@ -150,7 +156,7 @@ def commit_batch(
         read = [(entry.landed or entry.report.path, entry.sha256) for entry in entries]
         ledger.executemany("insert into deletions values (?, ?)", read)
         ledger.executemany("delete from unknown_files where sha256 = ?", [(sha256,) for _, sha256 in read])
-        _change_identity(ledger, identity)
+        change_identity(ledger, identity)
         ledger.executemany(
             "insert into tenants values (?, ?) "
             "on conflict do update set latest_at = max(latest_at, excluded.latest_at)",
@@ -204,7 +210,8 @@ def _replace_quarantined(ledger: sqlite3.Connection, home: Home, entry: FileEntr
         adjust_rows(ledger, "quarantine", -left.read_bytes().count(b"\n"), "its file was read again")
 
 
-def _change_identity(ledger: sqlite3.Connection, change: IdentityChange) -> None:
+def change_identity(ledger: sqlite3.Connection, change: IdentityChange) -> None:
+    """Take over the runs of a change, whose files are on disk."""
     ledger.executemany("delete from identity_runs where name = ?", [(name,) for name in change.dropped])
     ledger.executemany(
         "insert or replace into identity_runs values (?, ?)",
@@ -242,8 +249,9 @@ def finish_moves(home: Home) -> int:
         folders = {(home.root / target).parent for _, target in moves}
         for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
+        recorded = recorded_files(ledger) if moves else {}
         for source, target in moves:
-            _move(home.root / source, home.root / target)
+            _move(home.root / source, home.root / target, recorded.get(target))
         sync_paths(folders | {folder.parent for folder in folders})
         deletions = ledger.execute("select path, sha256 from deletions order by rowid").fetchall()
         for path, sha256 in deletions:
@@ -253,14 +261,15 @@ def finish_moves(home: Home) -> int:
     return len(moves) + len(deletions)
 
 
-def _move(source: Path, target: Path) -> None:
-    """Rename unless that was done before a crash."""
+def _move(source: Path, target: Path, record: StoredFile | None) -> None:
+    """Rename unless that was done before a crash: then the target is what was recorded of it."""
     if source.exists():
         source.replace(target)
-    elif not target.exists():
+    elif not target.exists() or (record is not None and hash_stored(target) != record.sha256):
+        found = "an older one there" if target.exists() else "neither"
         raise StorageError(
-            f"expected {source.name} to become {target}, found neither; somebody removed it. "
-            "Restore it from a backup, or delete the home folder and import again."
+            f"expected {source.name} to become {target}, found {found}: somebody removed what was staged. "
+            "Restore the file from a backup, or delete the home folder and import again."
         )
 
 
@@ -325,9 +334,14 @@ def replace_identity(home: Home, runs: Sequence[RunFile], *, read_files_again: b
     """Make `runs` the keys of all events in raw; `read_files_again` also lets known files be read again."""
     with open_ledger(home) as ledger:
         ledger.execute("delete from identity_runs")
-        _change_identity(ledger, IdentityChange(tuple(runs)))
+        change_identity(ledger, IdentityChange(tuple(runs)))
         if read_files_again:
-            ledger.execute("insert or ignore into unknown_files select distinct sha256 from files")
+            let_files_be_read_again(ledger)
+
+
+def let_files_be_read_again(ledger: sqlite3.Connection) -> None:
+    """A file that was ingested before is read like a new one when it comes again."""
+    ledger.execute("insert or ignore into unknown_files select distinct sha256 from files")
 
 
 def adjust_rows(ledger: sqlite3.Connection, place: str, rows: int, why: str) -> None:

@@ -15,6 +15,7 @@ from letterpress.lake.identity import (
     merge_runs,
     open_run,
     sort_keys,
+    without_keys,
     write_run,
 )
 
@@ -57,6 +58,15 @@ def test_runs_of_one_size_are_merged_and_keep_their_keys(tmp_path: Path) -> None
     merged = open_run(tmp_path, files[0])
     assert len(merged) == 20
     assert merged.contains(keys([(9, 1), (0, 0), (10, 0)])).tolist() == [True, True, False]
+
+
+@given(few, few)
+def test_keys_that_go_leave_the_others_in_their_order(
+    known: list[tuple[int, int]], gone: list[tuple[int, int]]
+) -> None:
+    left = without_keys(sort_keys(keys(known)), sort_keys(keys(gone)))
+    kept = sort_keys(keys([pair for pair in known if pair not in gone]))
+    assert (left.high.tolist(), left.low.tolist()) == (kept.high.tolist(), kept.low.tolist())
 
 
 def test_equal_keys_give_an_equal_file(tmp_path: Path) -> None:
