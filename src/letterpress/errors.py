@@ -12,6 +12,7 @@ LetterpressError                exit 3, HTTP 500
 │   └── ModelRefusedError       a bundle that does not fit this build, or a challenger that lost
 └── BrokenError                 exit 3, HTTP 500   the world around us is not as it must be
     ├── StorageError            disk full, file unreadable, checksum differs
+    │   └── DamagedCopyError    a copy in landing is not what was sealed, whatever the key
     ├── PortInUseError          another process listens where we must
     └── AlreadyRunningError     a second start while the first is under way
 
@@ -80,6 +81,10 @@ class BrokenError(LetterpressError):
 
 class StorageError(BrokenError):
     title = "Storage failed"
+
+
+class DamagedCopyError(StorageError):
+    title = "A copy is damaged"
 
 
 class PortInUseError(BrokenError):

@@ -11,9 +11,12 @@ from letterpress.clock import ManualClock
 from letterpress.errors import StorageError
 from letterpress.lake.ingest import ingest
 from letterpress.lake.landing import land_copy, land_lines, list_landing, open_landed
-from letterpress.lake.put_aside import masked_counts
+from letterpress.lake.ledger import open_ledger
+from letterpress.lake.ledger_balance import check_balance
+from letterpress.lake.put_aside import masked_counts, quarantine_reasons
 from letterpress.lake.quarantine import quarantine_files, raw_of, read_quarantine
 from letterpress.lake.tenant_keys import NO_TENANT, TenantKeys, key_id_of
+from letterpress.lake.verify import verify_lake
 from letterpress.settings import Home
 from letterpress.simulation.simulate import Plan, simulate
 
@@ -70,6 +73,47 @@ def test_a_copy_whose_key_is_gone_says_so_and_leaves_everything(home: Home, cloc
     with pytest.raises(StorageError, match="Restore the key"):
         ingest(home, clock, threads=1)
     assert len(list(home.landing.iterdir())) == 1
+
+
+@pytest.mark.parametrize("damage", ["flipped", "flipped head", "cut", "empty"])
+def test_a_damaged_copy_is_put_aside_and_the_others_go_on(
+    home: Home, clock: ManualClock, damage: str
+) -> None:
+    land_lines(home, "good", [GOOD])
+    bad = land_lines(home, "bad", [GOOD, BAD])
+    content = bytearray(bad.read_bytes())
+    content[{"flipped": 60, "flipped head": 6}.get(damage, -1)] ^= 1
+    bad.write_bytes(bad_bytes_of(damage, content))
+    done = ingest(home, clock, threads=1)
+    reports = {report.path.partition("-")[2]: report for report in done.files}
+    assert (reports["good.jsonl.gz"].raw, reports["bad.jsonl.gz"].quarantined) == (1, 1)
+    assert quarantine_reasons(home) == {"damaged_copy": 1}
+    assert list_landing(home) == []
+    (aside,) = home.quarantine.glob("*.sealed")
+    assert aside.read_bytes() == bad_bytes_of(damage, content)
+    check_balance(home)
+    assert verify_lake(home).differences == []
+    assert ingest(home, clock, threads=1).files == []
+
+    land_lines(home, "bad", [GOOD, BAD])
+    (again,) = ingest(home, clock, threads=1).files
+    assert (again.raw, again.duplicate, again.quarantined) == (0, 1, 1)
+    check_balance(home)
+
+
+def bad_bytes_of(damage: str, content: bytearray) -> bytes:
+    return {"cut": bytes(content[:-30]), "empty": b""}.get(damage, bytes(content))
+
+
+def test_a_copy_that_is_damaged_after_its_commit_stops_nobody(home: Home, clock: ManualClock) -> None:
+    landed = land_lines(home, "log", [GOOD])
+    whole = landed.read_bytes()
+    ingest(home, clock, threads=1)
+    landed.write_bytes(whole[:-5])
+    with open_ledger(home) as ledger:
+        ledger.execute("insert into deletions values (?, 'of its content')", (landed.name,))
+    assert verify_lake(home).differences == []
+    assert ingest(home, clock, threads=1).files[0].reasons == {"damaged_copy": 1}
 
 
 def test_a_damaged_quarantine_names_file_and_line(home: Home, clock: ManualClock) -> None:

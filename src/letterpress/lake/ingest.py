@@ -19,14 +19,14 @@ import numpy as np
 import pyarrow as pa
 
 from letterpress.clock import Clock
-from letterpress.errors import StorageError
+from letterpress.errors import DamagedCopyError, StorageError
 from letterpress.events.codec import REASONS, MalformedEventError
 from letterpress.lake.decode_workers import Decoders, start_decoders
 from letterpress.lake.decoding import DecodedBlock, DecodedRows
 from letterpress.lake.durability import sync_paths
 from letterpress.lake.identity_store import identity_folder, open_identity
 from letterpress.lake.ingest_lock import hold_ingest_lock
-from letterpress.lake.landing import checksum, list_landing, log_name, open_landed, reported_name
+from letterpress.lake.landing import SEALED, checksum, list_landing, log_name, open_landed, reported_name
 from letterpress.lake.ledger import (
     FileEntry,
     FileReport,
@@ -39,8 +39,9 @@ from letterpress.lake.masking import Findings
 from letterpress.lake.quarantine import QuarantineWriter, quarantine_path
 from letterpress.lake.raw_schema import ensure_anchors
 from letterpress.lake.raw_store import Chunk, RawStage
+from letterpress.lake.stored_files import hash_stored
 from letterpress.lake.tenant_keys import TenantKeys
-from letterpress.log import log_step
+from letterpress.log import log_step, logger
 from letterpress.settings import Home
 
 BATCH_BYTES = 256 * 1024 * 1024
@@ -176,6 +177,7 @@ class _Batch:
         self.entries: list[FileEntry] = []
         self._decoders = decoders
         self._identity = open_identity(home)
+        self._damaged: list[tuple[Path, Path]] = []
         self._copies: list[tuple[str, str, _File]] = []
         self._keys = TenantKeys(home.keys)
         self.masked: Findings = Counter()
@@ -215,12 +217,12 @@ class _Batch:
         for index, block in self._decoders.decode(_read_blocks(files), self.at):
             self._take(files[index], block)
         self._flush()
-        moves = self.stage.moves()
+        moves = self.stage.moves() + self._damaged
         for file in files:
             file.finish()
             self.entries.append(file.entry())
             if file.quarantine.lines:
-                staged = self._stage_quarantine(file.quarantine, file.log)
+                staged = self._stage_quarantine(file.quarantine, file.log.sha256)
                 moves.append((staged, quarantine_path(self.home, file.log.sha256)))
         self.entries += [first.copy_entry(name, landed) for name, landed, first in self._copies]
         self.entries.sort(key=lambda entry: entry.report.path)
@@ -233,7 +235,11 @@ class _Batch:
         for path in paths:
             landed = str(path.relative_to(self.home.landing))
             name = reported_name(landed, self._keys)
-            sha256 = checksum(self.home, path)
+            try:
+                sha256 = checksum(self.home, path)
+            except DamagedCopyError:
+                self._put_aside(path, name)
+                continue
             n_lines = lines_of_known_file(self.home, sha256)
             if n_lines is not None:
                 report = FileReport(name, n_lines, 0, n_lines, 0)
@@ -244,6 +250,22 @@ class _Batch:
                 log = LogFile(path, name=log_name(path.name), opened=partial(open_landed, self.home))
                 files[sha256] = _File(landed, log, QuarantineWriter(name, self.at, self._keys))
         return list(files.values())
+
+    def _put_aside(self, path: Path, name: str) -> None:
+        """Keep a copy that nobody can read as one line of quarantine, and the copy beside it."""
+        sha256 = hash_stored(path)
+        aside = quarantine_path(self.home, sha256).with_suffix(SEALED)
+        if any(target == aside for _, target in self._damaged):
+            return  # its very bytes are put aside already; it goes with the next ingest
+        writer = QuarantineWriter(name, self.at, self._keys)
+        writer.add(b"", 1, MalformedEventError("damaged_copy", None, REASONS["damaged_copy"]))
+        report = FileReport(name, 1, 0, 0, 1, dict(writer.codes))
+        self.entries.append(FileEntry(report, sha256, path.stat().st_size))
+        self._damaged += [
+            (path, aside),
+            (self._stage_quarantine(writer, sha256), quarantine_path(self.home, sha256)),
+        ]
+        logger.warning("ingest put_aside file=%s to=%s", name, aside.relative_to(self.home.root))
 
     def _take(self, file: _File, block: DecodedBlock) -> None:
         """Keep the events of a block that raw does not have, and put its bad lines aside."""
@@ -280,8 +302,8 @@ class _Batch:
         self._held.clear()
         self._held_bytes = 0
 
-    def _stage_quarantine(self, quarantine: QuarantineWriter, file: LogFile) -> Path:
-        staged = self.home.raw / ".staging" / f"quarantine-{file.sha256[:16]}.jsonl"
+    def _stage_quarantine(self, quarantine: QuarantineWriter, sha256: str) -> Path:
+        staged = self.home.raw / ".staging" / f"quarantine-{sha256[:16]}.jsonl"
         with staged.open("wb") as stream:
             stream.writelines(line + b"\n" for line in quarantine.lines)
         return staged

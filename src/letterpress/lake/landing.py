@@ -10,7 +10,7 @@ import gzip
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedReader
 from itertools import batched
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from letterpress.atomic_file import sync_path
+from letterpress.errors import DamagedCopyError
 from letterpress.events.native import SUFFIXES
 from letterpress.lake.masking import mask_name
 from letterpress.lake.sealed import open_sealed, sealing
@@ -51,7 +52,8 @@ def open_landed(home: Home, path: Path) -> BufferedReader:
     """The bytes of the landing file `path` as they were before it was landed.
 
     Raises:
-        StorageError: it is encrypted with another key, cut or damaged; perhaps only while it is read.
+        StorageError: it is encrypted with another key.
+        DamagedCopyError: it is cut or damaged; perhaps only while it is read.
         OSError: it cannot be read.
     """
     if not path.name.endswith(SEALED):
@@ -78,8 +80,9 @@ def delete_landed(home: Home, path: Path, sha256: str) -> None:
 
     It then grew while it was read, or is another file of the same name, and waits for the next ingest.
     """
-    if path.is_file() and checksum(home, path) == sha256:
-        path.unlink()
+    with suppress(DamagedCopyError):  # then it waits for the next ingest too, which puts it aside
+        if path.is_file() and checksum(home, path) == sha256:
+            path.unlink()
 
 
 def land_copy(home: Home, source: Path) -> Path:

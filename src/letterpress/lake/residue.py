@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from pathlib import Path
 
+from letterpress.lake.landing import SEALED
 from letterpress.lake.subject import SHORTEST, Subject
 from letterpress.settings import Home
 
@@ -50,6 +51,12 @@ def find_names(home: Home, subject: Subject) -> list[str]:
         and not (path.suffix in _PACKED and path.is_relative_to(home.raw))
         and _holds(path, subject)
     ]
+
+
+def unreadable_copies(home: Home) -> list[str]:
+    """Copies in quarantine that were damaged in landing: nobody can tell whom they name."""
+    found = sorted(home.quarantine.glob(f"*{SEALED}"))
+    return [f"{path.relative_to(home.root)}: a damaged copy, not searchable" for path in found]
 
 
 def names_in_folder(folder: Path, subject: Subject) -> bool:

@@ -1,14 +1,16 @@
 """Encryption at rest: one text in one go, or a stream of any length in blocks (AES-256-GCM).
 
-A stream is `LPS1`, 16 random bytes, and blocks of `length, ciphertext`. Its key is derived from those
-bytes, so that blocks can be counted for nonces. The last block is marked: a stream that was cut is not a
-shorter one.
+A stream is a head and blocks of `length, ciphertext`. The head is `LPS2`, 16 random bytes, 8 that tell keys
+apart, and a checksum of these, so that another key is not taken for damage. The key of the stream is derived
+from the random bytes, so that blocks can be counted for nonces. The last block is marked: a stream that was
+cut is not a shorter one.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,11 +21,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from letterpress.errors import StorageError
+from letterpress.errors import DamagedCopyError, StorageError
 
-MAGIC = b"LPS1"
+MAGIC = b"LPS2"
 BLOCK_BYTES = 1 << 20
 _SALT_BYTES = 16
+_KEY_MARK_BYTES = 8
+_SUM_BYTES = 4
+_HEAD_BYTES = len(MAGIC) + _SALT_BYTES + _KEY_MARK_BYTES + _SUM_BYTES
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
 _LENGTH_BYTES = 4
@@ -55,7 +60,8 @@ class _SealingWriter(io.RawIOBase):
         self._stream = stream
         salt = os.urandom(_SALT_BYTES)
         self._cipher, self._number = AESGCM(_stream_key(key, salt)), 0
-        stream.write(MAGIC + salt)
+        head = MAGIC + salt + _key_mark(key)
+        stream.write(head + _sum(head))
 
     def writable(self) -> bool:
         return True
@@ -78,10 +84,17 @@ class _SealingWriter(io.RawIOBase):
 class _UnsealingReader(io.RawIOBase):
     def __init__(self, stream: BinaryIO, key: bytes, name: str) -> None:
         self._stream, self._name = stream, name
-        head = stream.read(len(MAGIC) + _SALT_BYTES)
-        if len(head) != len(MAGIC) + _SALT_BYTES or not head.startswith(MAGIC):
+        head = stream.read(_HEAD_BYTES)
+        known, total = head[:-_SUM_BYTES], head[-_SUM_BYTES:]
+        if len(head) != _HEAD_BYTES or not head.startswith(MAGIC) or _sum(known) != total:
             raise self._damaged("no sealed stream")
-        self._cipher, self._number = AESGCM(_stream_key(key, head[len(MAGIC) :])), 0
+        if not known.endswith(_key_mark(key)):
+            raise StorageError(
+                f"expected {name} to be sealed with the key of this home, found another key's. Restore the "
+                "key, or remove the file and import its log again."
+            )
+        salt = known[len(MAGIC) : len(MAGIC) + _SALT_BYTES]
+        self._cipher, self._number = AESGCM(_stream_key(key, salt)), 0
         self._rest, self._is_done = memoryview(b""), False
 
     def readable(self) -> bool:
@@ -105,7 +118,7 @@ class _UnsealingReader(io.RawIOBase):
         try:
             plain = self._cipher.decrypt(_nonce(self._number, is_last=is_last), block, None)
         except InvalidTag as error:
-            raise self._damaged("another key's or damaged bytes") from error
+            raise self._damaged("bytes that were changed") from error
         self._number += 1
         self._is_done = is_last
         return plain
@@ -114,15 +127,24 @@ class _UnsealingReader(io.RawIOBase):
         self._stream.close()
         super().close()
 
-    def _damaged(self, found: str) -> StorageError:
-        return StorageError(
-            f"expected {self._name} to be sealed with the key of this home, found {found}. Restore the key, "
-            "or remove the file and import its log again."
+    def _damaged(self, found: str) -> DamagedCopyError:
+        return DamagedCopyError(
+            f"expected {self._name} to be sealed with the key of this home, found {found}. Restore the file "
+            "from a backup, or remove it and import its log again."
         )
 
 
 def _stream_key(key: bytes, salt: bytes) -> bytes:
     return HKDF(algorithm=SHA256(), length=32, salt=salt, info=b"letterpress/stream").derive(key)
+
+
+def _key_mark(key: bytes) -> bytes:
+    """Tells keys apart; nobody gets from it to the key."""
+    return HKDF(algorithm=SHA256(), length=_KEY_MARK_BYTES, salt=None, info=b"letterpress/mark").derive(key)
+
+
+def _sum(head: bytes) -> bytes:
+    return zlib.crc32(head).to_bytes(_SUM_BYTES, "big")
 
 
 def _nonce(number: int, *, is_last: bool) -> bytes:
@@ -144,7 +166,8 @@ def open_sealed(path: Path, key: bytes) -> io.BufferedReader:
     """The plain content of a file that `sealing` wrote.
 
     Raises:
-        StorageError: here or while it is read: another key, a cut or changed file.
+        StorageError: another key.
+        DamagedCopyError: here or while it is read: a cut or changed file.
     """
     stream = path.open("rb")
     try:

@@ -11,6 +11,7 @@ from typing import Literal
 from letterpress.errors import StorageError
 from letterpress.lake.identity import is_unchanged
 from letterpress.lake.identity_store import identity_folder
+from letterpress.lake.landing import SEALED
 from letterpress.lake.ledger import finish_moves, identity_runs, ledger_path, open_ledger
 from letterpress.lake.rewrite import drop_empty_files, raw_files
 from letterpress.lake.snapshot_layout import CURRENT, MANIFEST, read_current, read_manifest, verify_file
@@ -101,7 +102,7 @@ def _check_identity(home: Home) -> list[Difference]:
 def _lake_files(home: Home) -> Iterator[Path]:
     """Everything in raw and quarantine that a commit may have written; not the empty anchors."""
     yield from raw_files(home)
-    yield from sorted(home.quarantine.glob("[!.]*.jsonl"))
+    yield from sorted([*home.quarantine.glob("[!.]*.jsonl"), *home.quarantine.glob(f"[!.]*{SEALED}")])
 
 
 def _compare(path: str, record: StoredFile, present: Path | None) -> Difference | None:

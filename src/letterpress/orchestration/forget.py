@@ -20,7 +20,7 @@ from letterpress.lake.erasure import Erased, count_traces, erase, finish
 from letterpress.lake.ingest_lock import hold_ingest_lock
 from letterpress.lake.masking import mask_name
 from letterpress.lake.mentions import find_mentions
-from letterpress.lake.residue import find_names, names_in_folder, overwrite_names
+from letterpress.lake.residue import find_names, names_in_folder, overwrite_names, unreadable_copies
 from letterpress.lake.snapshot_layout import CURRENT, read_current
 from letterpress.lake.snapshots import keep_only_current
 from letterpress.lake.subject import Subject, forgetting_folder, request_id
@@ -96,7 +96,11 @@ def _finish(
         TenantKeys(home.keys).destroy(subject.tenant or "")
     seeds = _drop_packed_features(home, subject)
     files, places = overwrite_names(home, subject)
-    left = find_names(home, subject) + find_mentions(home, subject, TenantKeys(home.keys))
+    left = [
+        *find_names(home, subject),
+        *find_mentions(home, subject, TenantKeys(home.keys)),
+        *unreadable_copies(home),
+    ]
     result = {
         "request": request,
         "kind": subject.kind,
