@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -39,7 +39,8 @@ def judged(settings: Settings) -> Settings:
         path="day.jsonl", read=1000, raw=980, duplicate=5, quarantined=15, reasons={"not_json": 15}
     )
     entry = FileEntry(report, sha256="0" * 64, n_bytes=1)
-    commit_batch(settings.paths, [entry], [], [], CLOCK.now())
+    latest = {"fern": CLOCK.now(), "alder": CLOCK.now() - timedelta(days=2)}
+    commit_batch(settings.paths, [entry], [], [], CLOCK.now(), latest=latest)
     return settings
 
 
@@ -53,6 +54,8 @@ def test_the_page_tells_verdict_and_log_with_their_numbers(judged: Settings, ope
     assert card.get_by_text("lies above the bar").is_visible()
     row = page.locator("tr", has_text="last ingest")
     assert row.locator("td").all_inner_texts() == ["1,000", "980", "5", "15 1.5%"]
+    marks = page.locator("table", has_text="taken for complete").locator("tbody tr").all_inner_texts()
+    assert [mark.split("\t")[0] for mark in marks] == ["alder", "fern"], "the one that is behind is first"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

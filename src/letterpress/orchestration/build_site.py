@@ -17,6 +17,7 @@ from letterpress.lake.snapshot_layout import read_current
 from letterpress.log import log_step
 from letterpress.orchestration.dbt_docs import PAGE as DBT_DOCS
 from letterpress.orchestration.forget_certificate import list_certificates
+from letterpress.orchestration.ingest_landing import watermark_texts
 from letterpress.quality.last_results import read_last_results
 from letterpress.recommenders import RECOMMENDERS
 from letterpress.registry.publication import published
@@ -28,6 +29,7 @@ from letterpress.site.quarantine_page import QuarantineState, ReasonState, write
 
 VERDICTS_SHOWN = 6
 QUARANTINED_FILES_SHOWN = 200
+TENANTS_SHOWN = 50
 
 
 def build_site(settings: Settings, clock: Clock | None = None) -> dict[str, Any]:
@@ -37,12 +39,15 @@ def build_site(settings: Settings, clock: Clock | None = None) -> dict[str, Any]
         StorageError: a pointer, a verdict, the ledger or the snapshot's name cannot be read.
     """
     home = settings.paths
+    marks = _watermarks(settings)
     with log_step("build_site") as counts:
         state = SiteState(
             built_at=(clock or ScaledClock(settings.paths.clock)).now().isoformat(),
             links=_links(settings),
             recommenders=_recommenders(home),
             ingest=summarise_ingest(home),
+            watermarks=dict(marks[:TENANTS_SHOWN]),
+            tenants_left_out=max(0, len(marks) - TENANTS_SHOWN),
             gates=read_last_results(home),
             snapshot=_snapshot(home),
         )
@@ -50,6 +55,13 @@ def build_site(settings: Settings, clock: Clock | None = None) -> dict[str, Any]
         page = write_site(home.site, state)
         counts["recommenders"] = len(state.recommenders)
     return {"page": str(page), "address": f"http://{settings.site.host}:{settings.site.port}/"}
+
+
+def _watermarks(settings: Settings) -> list[tuple[str, str]]:
+    """Tenants and the times up to which their logs are complete, the furthest behind first."""
+    if not ledger_path(settings.paths).is_file():
+        return []
+    return sorted(watermark_texts(settings).items(), key=lambda each: (each[1], each[0]))
 
 
 def _links(settings: Settings) -> list[dict[str, str]]:

@@ -79,6 +79,14 @@ class LoopPlan:
                 f"expected one of {', '.join(LOOP_SCENARIOS)}; found {self.scenario!r}. A scenario that "
                 "damages files can only be written with --out."
             )
+        if not is_address(self.url):
+            raise UsageError(
+                f"expected an address like http://127.0.0.1:3000, found {self.url!r}; correct --against."
+            )
+        if self.drift_day is not None and self.drift_day < 0:
+            raise UsageError(
+                f"expected a drift day of 0 or more, found {self.drift_day}; correct --drift-day."
+            )
         if self.first_day < 0:
             raise UsageError(f"expected a first day of 0 or more, found {self.first_day}; correct it.")
         self.slates_by_day(datetime(2026, 1, 5, tzinfo=UTC))
@@ -91,6 +99,19 @@ class LoopPlan:
     @property
     def first_drift_day(self) -> int:
         return self.first_day + self.days // 2 if self.drift_day is None else self.drift_day
+
+
+def is_address(url: str) -> bool:
+    """Whether somebody could be asked at `url` over HTTP.
+
+    >>> is_address("http://127.0.0.1:3000"), is_address("nonsense"), is_address("http://")
+    (True, False, False)
+    """
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        return False
+    return parsed.scheme in ("http", "https") and bool(parsed.host)
 
 
 @dataclass

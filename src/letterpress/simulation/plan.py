@@ -47,6 +47,11 @@ class Plan:
                 f"expected 1 to {MOST_DAYS:,} days, 1 to {MOST_SLATES:,} slates and a seed of 0 or more, "
                 f"found {self.days} days, {self.slates} slates and seed {self.seed}; correct them."
             )
+        if self.drift_day is not None and not 0 <= self.drift_day < self.days:
+            raise UsageError(
+                f"expected a drift day from 0 to {self.days - 1}, found {self.drift_day}; "
+                "correct --drift-day."
+            )
         if self.start.year not in YEARS:
             raise UsageError(
                 f"expected a start from {YEARS[0]} to {YEARS[-1]}, found {self.start.year}; correct it."

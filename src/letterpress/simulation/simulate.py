@@ -21,6 +21,7 @@ from letterpress.simulation.campaigns import DAY
 from letterpress.simulation.day_log import chunks_of_day, make_chunk
 from letterpress.simulation.event_lines import Lines
 from letterpress.simulation.faults import CLOCK_SKEW, LATE_HOURS, NOWHERE, deliver
+from letterpress.simulation.out_folder import claim_folder
 from letterpress.simulation.plan import Plan
 from letterpress.simulation.scenarios import DRIFTING, SCENARIOS, count_new_pictures
 from letterpress.simulation.spool import spool_lines, spooled_files, write_spooled
@@ -64,10 +65,13 @@ def simulate(plan: Plan, out: Path, *, processes: int | None = None) -> Summary:
 
     The bytes do not depend on how many processes share the work; `None` chooses two for all but small
     plans. Events that would arrive after the last day are not written: they have not happened yet.
+
+    Raises:
+        UsageError: `out` is a file, or holds other logs than this plan's.
     """
     if processes is None:
         processes = 2 if plan.slates >= PARALLEL_SLATES else 1
-    out.mkdir(parents=True, exist_ok=True)
+    claim_folder(plan, out)
     for table in (SLATES, EXPERIMENTS):
         shutil.rmtree(out / TRUTH / table, ignore_errors=True)
     with _spool_folder(out) as spool, _pool(processes) as pool:

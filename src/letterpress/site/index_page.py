@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import jinja2
@@ -37,6 +38,9 @@ class SiteState(Struct, kw_only=True, frozen=True):
     recommenders: Sequence[RecommenderState]
     ingest: dict[str, Any] | None = None
     """`total`, `last` and `reasons`, as the ledger tells them."""
+    watermarks: Mapping[str, str] = MappingProxyType({})
+    """By tenant, the event time up to which its log is taken for complete; the furthest behind first."""
+    tenants_left_out: int = 0
     gates: Sequence[dict[str, Any]] = ()
     """Last results, with `checked_at`."""
     snapshot: dict[str, Any] | None = None

@@ -133,6 +133,33 @@ def test_a_simulation_beyond_all_measure_is_refused_at_once(
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--against", "nonsense"], "expected an address like http://127.0.0.1:3000, found 'nonsense'"),
+        (["--against", "http://127.0.0.1:1", "--drift-day", "-1"], "expected a drift day of 0 or more"),
+        (["--out", "{here}/new", "--drift-day", "14"], "expected a drift day from 0 to 13, found 14"),
+        (["--out", "{here}/used"], "found day.jsonl.gz of another simulation"),
+        (["--out", "{here}/used/day.jsonl.gz"], "expected a folder to write to, found the file"),
+    ],
+)
+def test_a_simulation_that_goes_nowhere_is_refused_and_writes_nothing(
+    arguments: list[str],
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("LETTERPRESS_HOME", str(tmp_path / "home"))
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "day.jsonl.gz").touch()
+    before = sorted(tmp_path.rglob("*"))
+    found = [each.replace("{here}", str(tmp_path)) for each in arguments]
+    assert run_app(build_app(), ["simulate", *found]) == 2
+    assert sentence in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_ctrl_c_is_said_and_is_no_result(capsys: pytest.CaptureFixture[str]) -> None:
     def wait(as_json: bool = typer.Option(False, "--json")) -> None:
         raise KeyboardInterrupt

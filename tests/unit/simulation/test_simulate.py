@@ -51,6 +51,13 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(
     simulate(plan(seed=4, days=1), tmp_path / "other")
     assert contents(tmp_path / "same") == contents(steady[0])
     assert contents(tmp_path / "other") != contents(steady[0])
+    simulate(plan(), tmp_path / "same")
+    assert contents(tmp_path / "same") == contents(steady[0]), "again is the same log"
+    with pytest.raises(
+        UsageError, match=r"found events-2026-01-05\.jsonl\.gz and more of another simulation"
+    ):
+        simulate(plan(seed=4), tmp_path / "same")
+    assert contents(tmp_path / "same") == contents(steady[0])
 
 
 def test_a_day_of_several_chunks_has_every_campaign_once_and_its_slates_in_order(

@@ -50,6 +50,17 @@ def test_lines_that_were_put_aside_are_counted_with_their_reasons() -> None:
     assert "not json (10)." in page
 
 
+def test_a_tenant_whose_log_is_behind_is_named_with_the_time_up_to_which_it_is_complete() -> None:
+    counts = {"files": 1, "read": 3, "raw": 3, "duplicate": 0, "quarantined": 0}
+    ingest = {"total": counts, "last": counts | {"ingested_at": None}, "reasons": {}}
+    marks = {"alder & sons": "2026-01-02T00:00:00+00:00", "fern": "2026-01-05T12:00:00+00:00"}
+    page = render_index(state_of(BARE, ingest=ingest, watermarks=marks, tenants_left_out=1))
+
+    assert '<th scope="row">alder &amp; sons</th><td>2 Jan 2026, 00:00 UTC</td>' in page
+    assert page.index("alder") < page.index("fern")
+    assert "And 1 more" in page
+
+
 def test_the_page_loads_nothing_but_its_own_style(tmp_path: Path) -> None:
     page = write_site(tmp_path, state_of(BARE)).read_text()
 
