@@ -19,7 +19,6 @@ from letterpress.lake.subject import Subject
 from letterpress.lake.tenant_keys import TenantKeys
 from letterpress.orchestration.forget import forget
 from letterpress.orchestration.import_logs import ImportOptions, import_logs
-from letterpress.orchestration.look_after_lake import reindex_lake
 from letterpress.settings import Home, Settings
 
 COUNTS = ("read", "raw", "duplicate", "quarantined")
@@ -130,7 +129,6 @@ def test_a_table_that_was_read_by_the_wrong_column_is_read_again_after_its_tenan
     right = ImportOptions(tenant="fern")
     assert counts(import_logs(platform, "ab-test", arms, options=right)) == (7, 0, 7, 0), "they are known"
     forget(platform, Subject("fern"))
-    reindex_lake(platform)
     assert counts(import_logs(platform, "ab-test", arms, options=right))[1] == 7
     clicked = [row["count"] for row in rows_of(platform, "outcome") if row["kind"] == "clicked"]
     assert sorted(clicked) == [1, 2]
