@@ -15,6 +15,7 @@ from letterpress.errors import StorageError
 from letterpress.events.codec import encode
 from letterpress.events.types import Interaction, Outcome
 from letterpress.lake.identity_store import identity_folder, rebuild_identity
+from letterpress.lake.raw_schema import ANCHOR_HOUR, ANCHOR_RECOMMENDER, RAW_SCHEMAS, partition_path
 from letterpress.lake.rewrite import raw_files
 from letterpress.orchestration.ingest_landing import announce_ranges, ingest_landing
 from letterpress.orchestration.look_after_lake import apply_retention, reindex_lake, require_undamaged, verify
@@ -58,6 +59,46 @@ def raw_file(settings: Settings, event_type: str, hour: str) -> Path:
     return next(
         path for path in raw_files(settings.paths) if path.match(f"*hour={hour}/{event_type}.parquet")
     )
+
+
+@pytest.mark.parametrize("damage", ["cut", "zeros", "changed data"])
+@pytest.mark.parametrize(
+    "command",
+    [["lake", "--retain"], ["lake", "--reindex"], ["lake", "--check"], ["forget", "--tenant", "alder"]],
+)
+def test_a_damaged_raw_file_ends_every_command_with_its_name_and_the_next_step(
+    lake: Settings,
+    damage: str,
+    command: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = raw_file(lake, "outcome", "2026-01-05T00")
+    content = path.read_bytes()
+    footer = int.from_bytes(content[-8:-4], "little") + 8
+    changed = {
+        "cut": content[:-20],
+        "zeros": bytes(len(content)),
+        "changed data": content[:4] + bytes(each ^ 0xFF for each in content[4:-footer]) + content[-footer:],
+    }
+    path.write_bytes(changed[damage])
+    monkeypatch.setenv("LETTERPRESS_HOME", str(lake.home))
+    monkeypatch.setenv("LETTERPRESS_RETENTION__OUTCOME_DAYS", "400")
+    code = run_app(build_app(), command)
+    said = capsys.readouterr().err
+    if (damage, command[-1]) == ("changed data", "--check"):
+        assert code == 0, "it reads footers only"
+        return
+    assert code == 3, said
+    assert f"expected a Parquet file at {path}, found it damaged" in said
+    assert "letterpress lake --verify" in said
+
+
+def test_an_anchor_that_is_damaged_is_written_anew(lake: Settings) -> None:
+    anchor = partition_path(lake.paths.raw, ANCHOR_RECOMMENDER, ANCHOR_HOUR, "slate")
+    anchor.write_bytes(b"no Parquet")
+    ingest_landing(lake, CLOCK)
+    assert pq.read_schema(anchor).equals(RAW_SCHEMAS["slate"])
 
 
 def test_a_lake_that_nobody_touched_verifies(lake: Settings) -> None:

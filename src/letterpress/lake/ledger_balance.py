@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import pyarrow.parquet as pq
-
 from letterpress.errors import StorageError
 from letterpress.lake.ledger import adjusted_rows, total_counts
+from letterpress.lake.parquet_file import count_rows
 from letterpress.lake.raw_store import iter_partitions
 from letterpress.settings import Home
 
@@ -49,8 +48,12 @@ def check_balance(home: Home) -> Balance:
 
 
 def count_raw(home: Home) -> int:
-    """Rows in raw, as the footers of its files tell."""
-    return sum(pq.read_metadata(path).num_rows for path in iter_partitions(home.raw))
+    """Rows in raw, as the footers of its files tell.
+
+    Raises:
+        StorageError: a footer is damaged.
+    """
+    return sum(count_rows(path) for path in iter_partitions(home.raw))
 
 
 def _count_quarantined(home: Home) -> int:

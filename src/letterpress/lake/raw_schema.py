@@ -131,13 +131,21 @@ def conform_table(event: str, rows: pa.Table) -> pa.Table:
 def ensure_anchors(raw: Path) -> None:
     """An empty file of every event type, so that a glob over an empty lake finds columns, not an error.
 
-    One of an older schema is written anew: it lends its columns to files that lack them.
+    One of an older schema is written anew, as it lends its columns to files that lack them, and so is one
+    that is damaged: it holds nothing else.
     """
     for event in EVENT_NAMES:
         path = partition_path(raw, ANCHOR_RECOMMENDER, ANCHOR_HOUR, event)
-        if path.exists() and pq.read_schema(path).equals(RAW_SCHEMAS[event]):
+        if path.exists() and _is_anchor(path, event):
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         staged = path.with_name(path.name + ".tmp")
         pq.write_table(RAW_SCHEMAS[event].empty_table(), staged)
         staged.replace(path)
+
+
+def _is_anchor(path: Path, event: str) -> bool:
+    try:
+        return bool(pq.read_schema(path).equals(RAW_SCHEMAS[event]))
+    except (pa.ArrowException, OSError):
+        return False
