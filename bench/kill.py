@@ -1,4 +1,4 @@
-"""`kill`: an ingest that is killed, finds the disk full or runs twice leaves what a calm one leaves."""
+"""`kill`: what an ingest or a compaction leaves that is killed, finds the disk full or runs twice."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench.interrupted_compaction import kill_compaction, observe_compaction, steps_to_kill
 from bench.interrupted_ingest import (
     Calm,
     fill_disk,
@@ -31,7 +32,7 @@ def run(path: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="letterpress-bench-") as name:
         folder = Path(name)
         calm = observe_calm(folder, days=4, slates=400)
-        figures = _figures(calm, folder)
+        figures = [*_figures(calm, folder), *_compaction_figures(calm, folder / "compaction")]
     figures.append(figure("all of it", time.perf_counter() - began, "s"))
     write_result(
         path,
@@ -61,4 +62,21 @@ def _figures(calm: Calm, folder: Path) -> list[Figure]:
         figure("of them left something else", sum(twice), "rounds", "= 0"),
         figure("ingests that found the disk full (0 where mounting is forbidden)", len(full), "rounds"),
         figure("of them left something else", sum(full), "rounds", "= 0"),
+    ]
+
+
+def _compaction_figures(calm: Calm, folder: Path) -> list[Figure]:
+    """Killed at steps from the first to the last."""
+    undisturbed = observe_compaction(folder, calm.logs)
+    killed = []
+    for step in steps_to_kill(undisturbed, ROUNDS):
+        root = folder / "killed"
+        killed.append(kill_compaction(undisturbed, root, step) != undisturbed.state)
+        shutil.rmtree(root)
+    return [
+        figure(
+            "steps of a compaction (files opened, renamed or deleted, transactions)", undisturbed.steps, ""
+        ),
+        figure("compactions killed, evenly over its steps", len(killed), "rounds", "= 100"),
+        figure("of them left something else", sum(killed), "rounds", "= 0"),
     ]

@@ -52,7 +52,10 @@ with DAG(
     @task
     def check_range(*, dag_run: Any = None, params: Any = None) -> list[str]:
         """First and last hour of the partition; fails with a sentence when there is none."""
-        with task_settings():
+        from letterpress.orchestration.build_features import require_raw_events
+
+        with task_settings() as settings:
+            require_raw_events(settings)
             partition_of(dag_run, params, EXAMPLE)
             return range_bounds(dag_run, params)
 

@@ -7,18 +7,18 @@
 {%- macro slate_hours_touched_sql(range_start, range_end) -%}
 with changed_slates as (
     select recommender, tenant, slate_id from {{ ref('stg_letterpress__slates') }}
-    where hour >= '{{ range_start }}' and hour < '{{ range_end }}'
+    where {{ is_in_hours(range_start, range_end, 'shown_at') }}
     union
     select recommender, tenant, slate_id from {{ ref('stg_letterpress__interactions') }}
-    where hour >= '{{ range_start }}' and hour < '{{ range_end }}'
+    where {{ is_in_hours(range_start, range_end) }}
     union
     select recommender, tenant, slate_id from {{ ref('stg_letterpress__outcomes') }}
-    where hour >= '{{ range_start }}' and hour < '{{ range_end }}'
+    where {{ is_in_hours(range_start, range_end) }}
 ),
 
 changed_items as (
     select distinct recommender, tenant, item_id from {{ ref('stg_letterpress__items') }}
-    where hour >= '{{ range_start }}' and hour < '{{ range_end }}'
+    where {{ is_in_hours(range_start, range_end) }}
 ),
 
 shown_items as (
@@ -45,12 +45,28 @@ order by hour
 {{- return(none) -}}
 {%- endmacro -%}
 
-{#- A condition on the slate's `hour` with constants in it, so that DuckDB opens only the files it needs. -#}
+{#- A condition on the `hour` of a row that is built. -#}
 {%- macro is_slate_hour_to_rewrite(hours) -%}
 {%- if hours is none -%}true
 {%- elif hours -%}hour in ('{{ hours | join("', '") }}')
 {%- else -%}false
 {%- endif -%}
+{%- endmacro -%}
+
+{#- The same of a raw slate: opens only the files that have one of these hours. -#}
+{%- macro is_raw_slate_to_rewrite(hours) -%}
+{{ is_slate_hour_to_rewrite(hours) }}
+{%- if hours %}
+    and stored_as in ('{{ (hours + hours | map("truncate", 10, True, "", 0) | list) | unique | join("', '") }}')
+    and shown_at >= {{ start_of_hour(hours | min) }}
+    and shown_at < {{ start_of_hour(hours | max) }} + interval 1 hour
+{%- endif -%}
+{%- endmacro -%}
+
+{#- Whether something happened in the hour `since` or later; opens only files that have such hours. -#}
+{%- macro is_reaction_since(since) -%}
+(stored_as >= '{{ since }}' or stored_as = '{{ since[:10] }}')
+    and reacted_at >= {{ start_of_hour(since) }}
 {%- endmacro -%}
 
 {#- Pre-hook, in the transaction of the insert that follows: readers see the old rows or the new ones. -#}

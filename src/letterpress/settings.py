@@ -68,7 +68,7 @@ class Home(_Section):
 
     @property
     def raw(self) -> Path:
-        """Immutable Parquet: `raw/recommender=R/hour=YYYY-MM-DDTHH/<event type>.parquet`."""
+        """Parquet: `raw/recommender=R/hour=YYYY-MM-DDTHH/<event type>.parquet`; old days have no `THH`."""
         return self.root / "raw"
 
     @property
@@ -178,6 +178,11 @@ class Settings(BaseSettings):
     seed: int = Field(default=7, ge=0)
     lateness_hours: float = Field(
         default=72.0, ge=0, description="how late events may come before a tenant's log is taken for complete"
+    )
+    compact_after_days: int = Field(
+        default=3,
+        ge=1,
+        description="days from the end of a day to the last event before the day's files become one",
     )
     service: ServiceSettings = ServiceSettings()
     airflow: AirflowSettings = AirflowSettings()

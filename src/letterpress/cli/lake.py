@@ -20,6 +20,12 @@ def command(
     retain: Annotated[
         bool, typer.Option("--retain", help="Let go of what is older than LETTERPRESS_RETENTION__* allow.")
     ] = False,
+    compact: Annotated[
+        bool,
+        typer.Option(
+            "--compact", help="Make the hour files of days older than LETTERPRESS_COMPACT_AFTER_DAYS one."
+        ),
+    ] = False,
     check: Annotated[
         bool, typer.Option("--check", help="Count raw and quarantine again; 3 when the ledger differs.")
     ] = False,
@@ -32,14 +38,20 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Look after the lake: exactly one of the options says how."""
-    from letterpress.orchestration.look_after_lake import apply_retention, check_ledger, reindex_lake
+    from letterpress.orchestration.look_after_lake import (
+        apply_retention,
+        check_ledger,
+        compact_lake,
+        reindex_lake,
+    )
     from letterpress.orchestration.look_after_lake import verify as verify_lake
     from letterpress.settings import read_settings
 
-    chosen = verify + retain + check + reindex
+    chosen = verify + retain + compact + check + reindex
     if chosen != 1:
         raise UsageError(
-            f"expected one of --verify, --retain, --check and --reindex, found {chosen} of them; name one."
+            "expected one of --verify, --retain, --compact, --check and --reindex, "
+            f"found {chosen} of them; name one."
         )
     settings = read_settings()
     if check:
@@ -56,6 +68,10 @@ def command(
         done = apply_retention(settings)
         print_result(done, as_json=as_json, text=_say_retained(done))
         return
+    if compact:
+        made = compact_lake(settings)
+        print_result(made, as_json=as_json, text=_say_compacted(made))
+        return
     checked = verify_lake(settings)
     print_result(checked, as_json=as_json, text=_say_checked(checked))
     if checked["differences"]:
@@ -69,6 +85,16 @@ def _say_retained(done: dict[str, Any]) -> str:
     if done["ranges"]:
         lines.append(f"hours to build again: {', '.join(done['ranges'])} (ingest_events announces them)")
     return "\n".join(lines)
+
+
+def _say_compacted(made: dict[str, Any]) -> str:
+    if not made["days"]:
+        return "no day is old enough that has hour files: nothing to compact"
+    return (
+        f"{len(made['days'])} days, {made['days'][0]} to {made['days'][-1]}: {made['files_before']:,} files "
+        f"became {made['files_after']:,}, {made['bytes_before']:,} bytes {made['bytes_after']:,}; "
+        f"{made['rows']:,} rows as before"
+    )
 
 
 def _say_checked(checked: dict[str, Any]) -> str:

@@ -14,7 +14,8 @@ import duckdb
 
 from letterpress.errors import NotEnoughDataError, StorageError
 from letterpress.events.types import EVENT_NAMES
-from letterpress.lake.partitions import HOUR, HourRange, format_hour, parse_hour
+from letterpress.lake.partition_file import name_of_partition
+from letterpress.lake.partitions import HourRange, hours_of_partition
 from letterpress.lake.raw_schema import ANCHOR_HOUR, ANCHOR_RECOMMENDER, ensure_anchors, partition_path
 from letterpress.lake.snapshot_layout import COUNT_NAMES, ENTITIES
 from letterpress.settings import Home
@@ -95,13 +96,26 @@ def _parquet(files: Iterable[Path]) -> str:
 
 def _raw_files(raw: Path, event: str, hours: HourRange) -> list[Path]:
     """The schema anchor first, so that its columns are expected of all, then the files of `hours`."""
-    first, end = format_hour(hours.start), format_hour(hours.end)
     found = [
         path
         for path in sorted(raw.glob(f"recommender=*/hour=*/{event}.parquet"))
-        if first <= path.parent.name.removeprefix("hour=") < end
+        if hours.overlaps(hours_of_partition(name_of_partition(path)))
     ]
     return [partition_path(raw, ANCHOR_RECOMMENDER, ANCHOR_HOUR, event), *found]
+
+
+def _raw_rows(raw: Path, event: str, hours: HourRange) -> str:
+    """The rows of `hours`, and those that a file holds by mistake: they are looked at, not left out.
+
+    The file of a compacted day holds hours of that day which are not asked for.
+    """
+    return f"""
+        select * from {_parquet(_raw_files(raw, event, hours))}
+        where
+            hour like '%T%'
+            or hour is distinct from strftime(occurred_at at time zone 'UTC', '%Y-%m-%d')
+            or (occurred_at >= '{hours.start.isoformat()}' and occurred_at < '{hours.end.isoformat()}')
+    """  # noqa: S608
 
 
 def all_hours(home: Home) -> HourRange:
@@ -111,12 +125,12 @@ def all_hours(home: Home) -> HourRange:
         NotEnoughDataError: raw is empty.
     """
     names = {path.name.removeprefix("hour=") for path in home.raw.glob("recommender=*/hour=*")}
-    hours = sorted(names - {ANCHOR_HOUR})
-    if not hours:
+    found = [hours_of_partition(name) for name in names - {ANCHOR_HOUR}]
+    if not found:
         raise NotEnoughDataError(
             "expected at least one hour of raw events, found none; run `letterpress ingest`."
         )
-    return HourRange(parse_hour(hours[0]), parse_hour(hours[-1]) + HOUR)
+    return HourRange(min(each.start for each in found), max(each.end for each in found))
 
 
 def _create(connection: duckdb.DuckDBPyConnection, name: str, query: str) -> None:
@@ -140,8 +154,7 @@ def make_raw_log_views(home: Home, hours: HourRange, database: Path) -> tuple[st
     with duckdb.connect(str(database)) as connection:
         connection.execute("set TimeZone = 'UTC'")
         for event in EVENT_NAMES:
-            files = _raw_files(home.raw, event, hours)
-            _create(connection, f"events_of_{event}", f"select * from {_parquet(files)}")  # noqa: S608
+            _create(connection, f"events_of_{event}", _raw_rows(home.raw, event, hours))
         _create(connection, "recent_outcomes", _recent_outcomes(home.raw, window))
         _create(connection, "raw_events", _all_events())
         for name, query in _RAW_VIEWS.items():
@@ -150,8 +163,7 @@ def make_raw_log_views(home: Home, hours: HourRange, database: Path) -> tuple[st
 
 
 def _recent_outcomes(raw: Path, window: HourRange) -> str:
-    files = _raw_files(raw, "outcome", window)
-    return f'select recommender, kind, "count" from {_parquet(files)}'  # noqa: S608
+    return f'select recommender, kind, "count" from ({_raw_rows(raw, "outcome", window)})'  # noqa: S608
 
 
 def _all_events() -> str:
@@ -167,7 +179,9 @@ def _all_events() -> str:
                 then concat_ws('/', recommender, tenant, type, event_id)
             end as event_key,
             epoch(occurred_at) - epoch(received_at) as seconds_ahead,
-            (strftime(occurred_at at time zone 'UTC', '%Y-%m-%dT%H') = hour)::integer as is_in_its_hour
+            -- `hour` is the name of the file's folder: an hour, or the day that was compacted.
+            starts_with(strftime(occurred_at at time zone 'UTC', '%Y-%m-%dT%H'), hour)::integer
+                as is_in_its_hour
         from ({union})
     """  # noqa: S608
 

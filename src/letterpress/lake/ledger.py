@@ -22,6 +22,7 @@ from letterpress.lake.partitions import HourRange, coalesce_hours, format_hour, 
 from letterpress.lake.stored_files import SCHEMA as STORED_FILES
 from letterpress.lake.stored_files import (
     StoredFile,
+    delete_replaced,
     describe_moves,
     hash_stored,
     record_files,
@@ -53,6 +54,7 @@ create table if not exists requeued (
     file text not null, code text not null, lines integer not null, at text not null
 );
 create table if not exists moves (source text not null, target text not null);
+create table if not exists replaced (path text primary key);
 create table if not exists deletions (path text not null, sha256 text not null);
 create table if not exists identity_runs (name text primary key, n_keys integer not null);
 create table if not exists unknown_files (sha256 text primary key);
@@ -152,7 +154,7 @@ def commit_batch(
             "insert into masked values (?, ?, ?, ?, ?)",
             [(batch, *what, found) for what, found in sorted(masked.items())],
         )
-        _insert_moves(ledger, home, moves)
+        insert_moves(ledger, home, moves)
         read = [(entry.landed or entry.report.path, entry.sha256) for entry in entries]
         ledger.executemany("insert into deletions values (?, ?)", read)
         ledger.executemany("delete from unknown_files where sha256 = ?", [(sha256,) for _, sha256 in read])
@@ -184,10 +186,11 @@ def commit_requeue(
             [(file, code, lines, at.isoformat()) for file, code, lines in taken],
         )
         adjust_rows(ledger, "quarantine", -sum(lines for _, _, lines in taken), "taken back")
-        _insert_moves(ledger, home, moves)
+        insert_moves(ledger, home, moves)
 
 
-def _insert_moves(ledger: sqlite3.Connection, home: Home, moves: Iterable[tuple[Path, Path]]) -> None:
+def insert_moves(ledger: sqlite3.Connection, home: Home, moves: Iterable[tuple[Path, Path]]) -> None:
+    """Enter renames (source, target) that are owed once the transaction is committed."""
     root = home.root
     ledger.executemany(
         "insert into moves values (?, ?)",
@@ -253,12 +256,15 @@ def finish_moves(home: Home) -> int:
         for source, target in moves:
             _move(home.root / source, home.root / target, recorded.get(target))
         sync_paths(folders | {folder.parent for folder in folders})
+        replaced = [path for (path,) in ledger.execute("select path from replaced order by path")]
+        delete_replaced(home, replaced)
         deletions = ledger.execute("select path, sha256 from deletions order by rowid").fetchall()
         for path, sha256 in deletions:
             delete_landed(home, home.landing / path, sha256)
         ledger.execute("delete from moves")
+        ledger.execute("delete from replaced")
         ledger.execute("delete from deletions")
-    return len(moves) + len(deletions)
+    return len(moves) + len(replaced) + len(deletions)
 
 
 def _move(source: Path, target: Path, record: StoredFile | None) -> None:

@@ -11,6 +11,7 @@ from itertools import pairwise
 from letterpress.errors import UsageError
 
 HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 HOUR_FORMAT = "%Y-%m-%dT%H"
 _KEY = re.compile(r"^(\d{4}-\d{2}-\d{2}T\d{2})--(\d{4}-\d{2}-\d{2}T\d{2})$")
 
@@ -26,6 +27,27 @@ def parse_hour(text: str) -> datetime:
         return datetime.strptime(text, HOUR_FORMAT).replace(tzinfo=UTC)
     except ValueError:
         raise UsageError(f"expected an hour like 2026-01-05T03, found {text!r}; correct it.") from None
+
+
+def hours_of_partition(name: str) -> HourRange:
+    """The hours of a folder of raw, which is called after an hour or, once compacted, after a day.
+
+    >>> hours_of_partition("2026-01-05").key
+    '2026-01-05T00--2026-01-06T00'
+
+    Raises:
+        UsageError: it is called after neither.
+    """
+    if is_day(name):
+        start = parse_hour(f"{name}T00")
+        return HourRange(start, start + DAY)
+    start = parse_hour(name)
+    return HourRange(start, start + HOUR)
+
+
+def is_day(name: str) -> bool:
+    """Whether a folder of raw is called after a day: hours have a `T`."""
+    return "T" not in name
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -55,6 +77,10 @@ class HourRange:
     @property
     def n_hours(self) -> int:
         return int((self.end - self.start) / HOUR)
+
+    def overlaps(self, other: HourRange) -> bool:
+        """Whether an hour lies in both."""
+        return self.start < other.end and other.start < self.end
 
     def __contains__(self, moment: datetime) -> bool:
         return self.start <= moment < self.end

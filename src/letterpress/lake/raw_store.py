@@ -16,11 +16,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from letterpress.errors import StorageError
+from letterpress.lake.partition_file import HOUR_MICROSECONDS, write_hour
 from letterpress.lake.partitions import format_hour
 from letterpress.lake.raw_schema import conform_table, partition_path
-
-_HOUR_MICROSECONDS = 3_600_000_000
-_REPETITIVE = ["tenant", "slate_id", "item_id", "kind", "source_id", "slot", "policy", "action", "model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ class RawStage:
         """Stage the rows of a chunk, which are new to raw."""
         occurred = pc.cast(chunk.rows["occurred_at"], pa.int64()).to_numpy()
         codes = chunk.recommenders.dictionary_encode()
-        places = codes.indices.to_numpy().astype(np.int64) * 2**32 + occurred // _HOUR_MICROSECONDS
+        places = codes.indices.to_numpy().astype(np.int64) * 2**32 + occurred // HOUR_MICROSECONDS
         order = _sort(chunk.rows, occurred, places)
         rows, places = chunk.rows.take(pa.array(order)), places[order]
         starts = np.flatnonzero(np.diff(places, prepend=-1))
@@ -80,7 +78,7 @@ class RawStage:
             rows = pa.concat_tables([conform_table(event, _read(existing)), rows])
             rows = rows.sort_by([(name, "ascending") for name in ("occurred_at", "event_id", "tenant")])
         staged = self._folder / f"{event}-{recommender}-{hour}.parquet"
-        _write(rows, staged)
+        write_hour(rows, staged)
         self._staged[target] = staged
         self.hours.add((recommender, hour))
 
@@ -110,11 +108,6 @@ def _read(path: Path) -> pa.Table:
             f"expected a Parquet file at {path}, found it damaged ({error}). Restore it from a backup, or "
             "move it away, run `letterpress lake --reindex` and import its logs again."
         ) from error
-
-
-def _write(rows: pa.Table, path: Path) -> None:
-    """Snappy: an hour's file is small, and setting up zstd for each of its columns doubled the time."""
-    pq.write_table(rows, str(path), compression="snappy", use_dictionary=_REPETITIVE)
 
 
 def iter_partitions(raw: Path) -> Iterator[Path]:

@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from letterpress.lake.durability import sync_paths
-from letterpress.lake.ledger import adjust_rows, finish_moves, open_ledger
+from letterpress.lake.ledger import adjust_rows, finish_moves, insert_moves, open_ledger
 from letterpress.lake.masking import EXTRA
 from letterpress.lake.parquet_file import read_rows, read_texts
+from letterpress.lake.partition_file import hours_of_rows, write_partition
 from letterpress.lake.partitions import format_hour
 from letterpress.lake.raw_schema import ANCHOR_RECOMMENDER
 from letterpress.lake.stored_files import (
@@ -35,9 +35,6 @@ from letterpress.lake.stored_files import (
     recorded_files,
 )
 from letterpress.settings import Home
-
-_HOUR_MICROSECONDS = 3_600_000_000
-_REPETITIVE = ["tenant", "slate_id", "item_id", "kind", "source_id", "slot", "policy", "action", "model"]
 
 Mask = NDArray[np.bool_]
 
@@ -172,11 +169,10 @@ def _any_of(masks: Mapping[str, Mask]) -> Mask:
 
 def _hours(path: Path, changed: Mask) -> set[tuple[str, str]]:
     rows = read_rows(path, ["occurred_at"])
-    occurred = pc.cast(rows["occurred_at"], pa.int64()).to_numpy()[changed]
     recommender = next(part for part in reversed(path.parts) if part.startswith("recommender="))
     return {
         (recommender.removeprefix("recommender="), format_hour(datetime.fromtimestamp(int(hour) * 3600, UTC)))
-        for hour in np.unique(occurred // _HOUR_MICROSECONDS)
+        for hour in np.unique(hours_of_rows(rows)[changed])
     }
 
 
@@ -192,7 +188,7 @@ def _write_changed(path: Path, change: Change, staged: Path) -> None:
         emptied = pc.if_else(pa.array(mask), pa.scalar(None, rows.schema.field(place).type), rows[name])
         rows = rows.set_column(place, rows.schema.field(place), emptied)
     kept = rows.filter(pa.array(~change.remove))
-    pq.write_table(kept, str(staged), compression="snappy", use_dictionary=_REPETITIVE)
+    write_partition(kept, staged, path)
 
 
 def commit_rewrite(home: Home, staged: Rewrite, note: Callable[[sqlite3.Connection], None]) -> None:
@@ -213,13 +209,7 @@ def commit_rewrite(home: Home, staged: Rewrite, note: Callable[[sqlite3.Connecti
             "on conflict do update set batch = excluded.batch, announced = 0",
             [(recommender, hour, batch) for recommender, hour in sorted(staged.hours)],
         )
-        ledger.executemany(
-            "insert into moves values (?, ?)",
-            [
-                (str(source.relative_to(home.root)), str(target.relative_to(home.root)))
-                for source, target in staged.moves
-            ],
-        )
+        insert_moves(ledger, home, staged.moves)
         note(ledger)
     finish_moves(home)
     drop_empty_files(home)

@@ -6,6 +6,7 @@ as the move, so that a crash leaves no file whose record is of another one.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import sqlite3
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from letterpress.lake.durability import sync_paths
 from letterpress.settings import Home
 
 SCHEMA = """
@@ -71,6 +73,18 @@ def record_files(ledger: sqlite3.Connection, files: Iterable[StoredFile], batch:
 def drop_records(ledger: sqlite3.Connection, paths: Iterable[str]) -> None:
     """Forget what is recorded of files that are deleted on purpose."""
     ledger.executemany("delete from raw_files where path = ?", [(path,) for path in paths])
+
+
+def delete_replaced(home: Home, paths: Iterable[str]) -> None:
+    """Delete raw files whose rows lie elsewhere now, and the folders that are empty then. Safe to repeat."""
+    folders: set[Path] = set()
+    for path in paths:
+        (home.root / path).unlink(missing_ok=True)
+        folders.add((home.root / path).parent)
+    for folder in folders:
+        with contextlib.suppress(OSError):  # something else is in it, or it is gone
+            folder.rmdir()
+    sync_paths({each for folder in folders for each in (folder, folder.parent) if each.is_dir()})
 
 
 def recorded_files(ledger: sqlite3.Connection) -> dict[str, StoredFile]:

@@ -17,6 +17,7 @@ from letterpress.errors import (
     StorageError,
 )
 from letterpress.lake.partitions import HourRange, format_hour
+from letterpress.lake.raw_readers import settle_raw
 from letterpress.lake.raw_schema import ANCHOR_RECOMMENDER, ensure_anchors
 from letterpress.log import log_step
 from letterpress.settings import Settings, child_environment
@@ -82,7 +83,13 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
 
 
 def require_raw_events(settings: Settings) -> None:
-    """Raises NotEnoughDataError when no event was ever brought into raw."""
+    """Finish what a killed process left half done in raw.
+
+    Raises:
+        NotEnoughDataError: no event was ever brought into raw.
+        AlreadyRunningError: the process was not killed and still runs.
+    """
+    settle_raw(settings.paths)
     partitions = settings.paths.raw.glob("recommender=*/hour=*")
     if all(folder.parent.name == f"recommender={ANCHOR_RECOMMENDER}" for folder in partitions):
         raise NotEnoughDataError(

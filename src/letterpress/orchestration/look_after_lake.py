@@ -7,6 +7,7 @@ from typing import Any
 
 from letterpress.clock import Clock, ScaledClock
 from letterpress.errors import StorageError
+from letterpress.lake.compaction import compact
 from letterpress.lake.identity_store import rebuild_identity
 from letterpress.lake.ingest_lock import hold_ingest_lock
 from letterpress.lake.ledger import adjust_rows, adjusted_rows, finish_moves, open_ledger, total_counts
@@ -66,6 +67,17 @@ def apply_retention(settings: Settings, clock: Clock | None = None) -> dict[str,
     with log_step("retain") as counts:
         done = retain(settings.paths, settings.retention, at)
         counts.update(removed=sum(done.removed.values()), unlinked=sum(done.unlinked.values()))
+    return asdict(done)
+
+
+def compact_lake(settings: Settings, *, wait_seconds: float = 30.0) -> dict[str, Any]:
+    """Make one file of the hour files of each old day: `days`, and files and bytes before and after.
+
+    Raises:
+        AlreadyRunningError: an ingest, a build or a gate is under way.
+        StorageError: a file is not as it was recorded; its day and later ones stay as they were.
+    """
+    done = compact(settings.paths, settings.compact_after_days, wait_seconds=wait_seconds)
     return asdict(done)
 
 

@@ -11,6 +11,7 @@ from letterpress.clock import Clock
 from letterpress.errors import GateFailedError
 from letterpress.lake.gate_views import make_raw_log_views, make_training_set_views
 from letterpress.lake.partitions import HourRange
+from letterpress.lake.raw_readers import reading_raw
 from letterpress.log import log_step
 from letterpress.quality.data_docs import (
     SITE_NAME,
@@ -35,8 +36,9 @@ def check_raw_log(settings: Settings, hours: HourRange, clock: Clock) -> GateRes
 
     Raises:
         StorageError: raw files cannot be read, or the styles of data docs are not installed.
+        AlreadyRunningError: files of raw are being replaced, for longer than one waits.
     """
-    with tempfile.TemporaryDirectory(prefix="letterpress-gate-") as folder:
+    with reading_raw(settings.paths), tempfile.TemporaryDirectory(prefix="letterpress-gate-") as folder:
         database = Path(folder) / "views.duckdb"
         tables = make_raw_log_views(settings.paths, hours, database)
         return _check(settings, Examined(RAW_LOG, hours.key, database, tables), clock)

@@ -12,6 +12,8 @@ select
     slate_id,
     item_id,
     hour as reaction_hour,
+    occurred_at as reacted_at,
+    stored_as,
     received_at as reaction_received_at,
     action as kind,
     cast(1 as bigint) as amount
@@ -23,6 +25,8 @@ select
     slate_id,
     item_id,
     hour as reaction_hour,
+    occurred_at as reacted_at,
+    stored_as,
     received_at as reaction_received_at,
     kind,
     amount

@@ -13,13 +13,13 @@
 {% set hours = slate_hours_to_rewrite() %}
 with shown as (
     select * from {{ ref('int_slate_items_shown') }}
-    where {{ is_slate_hour_to_rewrite(hours) }}
+    where {{ is_raw_slate_to_rewrite(hours) }}
 ),
 
 reactions as (
     select * from {{ ref('int_slate_item_reactions') }}
     {%- if hours %}
-    where reaction_hour >= '{{ hours | min }}'
+    where {{ is_reaction_since(hours | min) }}
     {%- endif %}
 ),
 

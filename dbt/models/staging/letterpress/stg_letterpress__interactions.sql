@@ -1,7 +1,8 @@
 select
     recommender,
     tenant,
-    hour,
+    {{ occurred_hour() }} as hour,
+    hour as stored_as,
     event_id,
     occurred_at,
     received_at,
