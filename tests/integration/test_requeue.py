@@ -15,7 +15,7 @@ from letterpress.lake.ingest import ingest
 from letterpress.lake.landing import land_lines, list_landing
 from letterpress.lake.ledger import total_counts
 from letterpress.lake.ledger_balance import check_balance
-from letterpress.lake.put_aside import quarantine_reasons
+from letterpress.lake.put_aside import quarantine_reasons, quarantined_lines
 from letterpress.lake.quarantine import raw_of, read_quarantine
 from letterpress.lake.requeue import drop_taken, land_readable
 from letterpress.lake.tenant_keys import TenantKeys
@@ -50,10 +50,7 @@ def quarantined(home: Home, clock: ManualClock, monkeypatch: pytest.MonkeyPatch)
         fault.setattr(codec, "LATEST", datetime(2026, 1, 1, tzinfo=UTC))
         land_lines(home, "log", [outcome(1), BAD, outcome(2), outcome(3, "birch")])
         ingest(home, clock, threads=1)
-    assert (
-        quarantine_reasons(home) == {"out_of_range": 3, "missing_field": 1}
-        or total_counts(home)["quarantined"] == 4
-    )
+    assert quarantine_reasons(home) == {"out_of_range": 3, "wrong_type": 1}
     return Settings(home=home.root)
 
 
@@ -108,7 +105,29 @@ def test_a_log_that_is_read_again_after_lines_were_taken_back_still_adds_up(
     (file,) = ingest(home, clock, threads=1).files
     assert (file.read, file.raw, file.duplicate, file.quarantined) == (4, 0, 3, 1)
     assert waiting(home) == [BAD]
+    assert quarantine_reasons(home) == {"wrong_type": 1}
     check_balance(home)
+
+
+def test_lines_that_a_log_left_here_a_second_time_are_counted_again(
+    quarantined: Settings, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = quarantined.paths
+    requeue_quarantine(quarantined, clock=clock)
+    reindex_lake(quarantined)
+    monkeypatch.setattr(codec, "LATEST", datetime(2026, 1, 1, tzinfo=UTC))
+    land_lines(home, "log", [outcome(1), BAD, outcome(2), outcome(3, "birch")])
+    ingest(home, clock, threads=1)
+    assert quarantine_reasons(home) == {"out_of_range": 3, "wrong_type": 1}
+    (in_time,) = [each for each in quarantined_lines(home) if each.code == "out_of_range"]
+    assert (in_time.lines, in_time.requeued) == (3, 3)
+
+
+def test_what_lies_damaged_in_quarantine_is_counted_too(quarantined: Settings) -> None:
+    (path,) = quarantined.paths.quarantine.glob("*.jsonl")
+    path.write_bytes(path.read_bytes()[:-60] + b"\n")
+    assert sum(quarantine_reasons(quarantined.paths).values()) == 4
+    assert quarantine_reasons(quarantined.paths)["damaged"] == 1
 
 
 def test_only_the_reason_that_was_asked_for_is_taken(quarantined: Settings, clock: ManualClock) -> None:

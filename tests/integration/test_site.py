@@ -11,14 +11,28 @@ from playwright.sync_api import Page
 
 from letterpress.clock import ManualClock
 from letterpress.evaluation.verdict import RankersOnTest, judge_by_ndcg
-from letterpress.events.codec import REASONS
+from letterpress.events.codec import REASONS, MalformedEventError
 from letterpress.lake.ledger import FileEntry, FileReport, commit_batch, commit_requeue
+from letterpress.lake.quarantine import QuarantineWriter, quarantine_path
+from letterpress.lake.tenant_keys import TenantKeys
 from letterpress.orchestration.build_site import build_site
 from letterpress.registry.verdicts import write_verdict
 from letterpress.settings import Settings
 
 OpenPage = Callable[..., Page]
 CLOCK = ManualClock(datetime(2026, 1, 19, 5, tzinfo=UTC))
+
+
+def put_aside(settings: Settings, report: FileReport, sha256: str) -> FileEntry:
+    """The entry of a file whose bad lines lie in quarantine."""
+    writer = QuarantineWriter(report.path, CLOCK.now(), TenantKeys(settings.paths.keys))
+    for code, lines in report.reasons.items():
+        for line in range(lines):
+            writer.add(b"bad", line, MalformedEventError(code, None, REASONS[code]))
+    path = quarantine_path(settings.paths, sha256)
+    path.parent.mkdir(exist_ok=True, parents=True)
+    path.write_bytes(b"".join(line + b"\n" for line in writer.lines))
+    return FileEntry(report, sha256=sha256, n_bytes=1)
 
 
 @pytest.fixture
@@ -38,7 +52,7 @@ def judged(settings: Settings) -> Settings:
     report = FileReport(
         path="day.jsonl", read=1000, raw=980, duplicate=5, quarantined=15, reasons={"not_json": 15}
     )
-    entry = FileEntry(report, sha256="0" * 64, n_bytes=1)
+    entry = put_aside(settings, report, "0" * 64)
     latest = {"fern": CLOCK.now(), "alder": CLOCK.now() - timedelta(days=2)}
     commit_batch(settings.paths, [entry], [], [], CLOCK.now(), latest=latest)
     return settings
@@ -100,9 +114,11 @@ def test_the_quarantine_page_counts_reasons_by_file_and_says_what_they_mean(
     report = FileReport(
         path="night.jsonl", read=10, raw=7, duplicate=0, quarantined=3, reasons={"not_utf8": 2, "not_json": 1}
     )
-    entry = FileEntry(report, sha256="1" * 64, n_bytes=1)
+    entry = put_aside(judged, report, "1" * 64)
     masked = {("outcome", "recipient_id", "identifier"): 1200}
     commit_batch(judged.paths, [entry], [], [], CLOCK.now(), masked=masked)
+    taken_back = FileReport("night.jsonl", 10, 9, 0, 1, {"not_json": 1})
+    put_aside(judged, taken_back, "1" * 64)
     commit_requeue(judged.paths, [("1" * 16, "not_utf8", 2)], [], CLOCK.now())
     build_site(judged, CLOCK)
     page = open_page(judged.paths.site, "index.html")

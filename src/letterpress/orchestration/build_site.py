@@ -113,6 +113,10 @@ def _verdicts(home: Home, recommender: str) -> list[dict[str, Any]]:
     return [msgspec.to_builtins(record) for record in records if record is not None]
 
 
+UNREADABLE = "the line in quarantine cannot be read; `letterpress lake --verify` names its file"
+"""What is said of a line that has none of `REASONS`."""
+
+
 def _quarantine(home: Home, built_at: str) -> QuarantineState:
     """What the ledger says of quarantine and of masking; empty before the first ingest."""
     is_there = ledger_path(home).is_file()
@@ -123,7 +127,12 @@ def _quarantine(home: Home, built_at: str) -> QuarantineState:
     return QuarantineState(
         built_at=built_at,
         reasons=[
-            ReasonState(code=code, meaning=REASONS[code], lines=count["lines"], requeued=count["requeued"])
+            ReasonState(
+                code=code,
+                meaning=REASONS.get(code, UNREADABLE),
+                lines=count["lines"],
+                requeued=count["requeued"],
+            )
             for code, count in sorted(totals.items(), key=lambda item: (-item[1]["lines"], item[0]))
         ],
         files=lines[:QUARANTINED_FILES_SHOWN],
