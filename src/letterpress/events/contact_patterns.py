@@ -59,5 +59,6 @@ plain_date = re.compile(r"\D{0,3}\d{1,2}[./ -]\d{1,2}[./ -](?:19|20)\d\d(?!\d)")
 may_be_american = re.compile(rb"-0000(?<=000-0000|00--0000)")
 may_be_international = re.compile(rb"\+(?:-{0,4}0){7}")
 """These two on text whose digits are 0 and whose separators are `-`; plain beginnings are found fast."""
-may_be_trunk = re.compile(rb"0(?<![01A-Za-z]0)(?<![01]-0)[01]{1,5}-{1,5}[01](?:-{0,3}[01]){3}")
-"""On text whose digits are 0 and 1 and whose separators are `-`; begins with a letter to be found fast."""
+may_be_trunk = re.compile(rb"0(?<![01A-Za-z]0)(?<![01]-0)[01]{1,5}[-(]{1,5}[01](?:[-(]{0,3}[01]){3}")
+"""On text whose digits are 0 and 1, whose separators are `-`, and parentheses `(`: a number may begin behind
+one even where a digit stands before it. Begins with a digit to be found fast."""

@@ -33,7 +33,7 @@ _TOKEN_DIGITS = 16
 _PSEUDONYM = re.compile(r"h1:[0-9a-f]{32}")
 _GAPS = b" ./()-"
 _FORM = bytes.maketrans(b"123456789" + _GAPS, b"0" * 9 + b"-" * len(_GAPS))
-_ZERO_OR_NOT = bytes.maketrans(b"123456789" + _GAPS, b"1" * 9 + b"-" * len(_GAPS))
+_ZERO_OR_NOT = bytes.maketrans(b"123456789()" + b" ./", b"1" * 9 + b"((" + b"-" * 3)
 _candidate = re.compile(patterns.CANDIDATE)
 
 

@@ -180,6 +180,24 @@ def test_the_quick_look_never_misses_what_the_close_one_finds(text: str) -> None
         assert may_hold_contact(text.encode(errors="surrogatepass"))
 
 
+@settings(max_examples=300)
+@given(
+    before=st.text("05a ()-./", max_size=4),
+    number=st.sampled_from(
+        ["(030) 12 34 56", "030) 12 34 56", "030 12-34-56", "(415) 555-2671", "+49 30 123456"]
+    ),
+)
+def test_the_quick_look_sees_a_number_behind_whatever_stands_before_it(before: str, number: str) -> None:
+    if re.search(CANDIDATE, before + number):
+        assert may_hold_contact((before + number).encode())
+
+
+@pytest.mark.parametrize("text", ["5(030) 12 34 56", "room 5(030) 12 34 56", "5)030 12 34 56"])
+def test_the_quick_look_sees_a_number_in_parentheses_behind_a_digit(text: str) -> None:
+    assert "<phone>" in mask(text)
+    assert may_hold_contact(text.encode())
+
+
 @settings(max_examples=60)
 @given(st.lists(PIECES, min_size=1, max_size=4))
 def test_the_quick_look_at_several_texts_sees_each(texts: list[str]) -> None:
