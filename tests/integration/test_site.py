@@ -142,6 +142,27 @@ def test_an_empty_quarantine_says_so(settings: Settings, open_page: OpenPage) ->
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+def test_the_catalogue_of_features_is_searched_and_fits_a_narrow_window(
+    settings: Settings, open_page: OpenPage
+) -> None:
+    build_site(settings, CLOCK)
+    page = open_page(settings.paths.site, "index.html", width=390)
+    page.get_by_role("link", name="Features").click()
+
+    assert page.get_by_text("No recommender uses").count() == 0
+    everything = page.locator("tr[data-words]").count()
+    page.get_by_role("searchbox").fill("Click RATE segment")
+    shown = page.locator("tr[data-words]:visible")
+    assert 0 < shown.count() < everything
+    assert page.locator("#found").inner_text() == f"{shown.count()} found"
+    assert all("segment" in text for text in shown.all_inner_texts())
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for selector in ("h1", "th small", "td", "search label", "search output"):
+        assert page.evaluate(CONTRAST, selector) >= 4.5, selector
+    page.get_by_role("searchbox").fill("no such feature")
+    assert page.locator("section.view:visible").count() == 0
+
+
 CONTRAST = """selector => {
     const numbers = text => text.match(/[\\d.]+/g).map(Number);
     const light = ([r, g, b]) => {

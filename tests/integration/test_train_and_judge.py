@@ -14,6 +14,8 @@ from letterpress.evaluation.verdict import Verdict
 from letterpress.lake.snapshots import Snapshot
 from letterpress.orchestration.bootstrap_champion import bootstrap_champion, bootstrap_champion_for
 from letterpress.orchestration.build_features import build_features
+from letterpress.orchestration.build_site import build_site
+from letterpress.orchestration.feature_catalogue import list_catalogue
 from letterpress.orchestration.ingest_landing import ingest_landing
 from letterpress.orchestration.judge_challenger import judge_challenger
 from letterpress.orchestration.publish_features import publish_features
@@ -161,6 +163,26 @@ def test_the_status_names_what_is_served_and_how_it_was_judged(settings: Setting
     assert [each["aliases"] for each in status[PICTURES]["versions"]] == [["champion"], ["challenger"]]
     assert "NDCG@8" in status[PICTURES]["versions"][1]["reason"]
     assert status["open_bandit"] == {"served": None, "versions": []}
+
+
+def test_the_catalogue_says_how_full_features_are_and_what_the_served_model_rests_on(
+    settings: Settings,
+) -> None:
+    features = {each["name"]: each for each in list_catalogue(settings)["features"]}
+    brightness, rate = features["brightness"], features["item_choose_rate"]
+    assert brightness["measured"][PICTURES]["coverage"] == 1.0
+    assert 0 < brightness["measured"][PICTURES]["low"] < brightness["measured"][PICTURES]["high"] <= 1
+    assert rate["uses"] == [{"model": "image_enhancement/1", "share": 1.0}]
+    assert features["sentence_000"]["uses"] == []
+
+    bless(settings, 2, champion="image_enhancement/1")
+    release_challenger(settings, PICTURES, 2, clock=CLOCK)
+    build_site(settings, CLOCK)
+    assert build_site(settings, CLOCK)["page"]  # the second time it is read from the first
+    found = list_catalogue(settings, ["item's", "BRIGHTNESS"])["features"]
+    assert [each["name"] for each in found] == ["brightness"]
+    (use,) = found[0]["uses"]
+    assert (use["model"], 0 < use["share"] < 1) == ("image_enhancement/2", True)
 
 
 def test_a_recommender_without_a_log_is_refused(settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""`letterpress features`: raw events to marts to a published snapshot."""
+"""`letterpress features`: raw events to marts to a published snapshot; or the catalogue of features."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from letterpress.cli.output import JsonOption, print_result
+from letterpress.errors import UsageError
 
 
 def command(
@@ -17,9 +18,20 @@ def command(
     full_refresh: Annotated[
         bool, typer.Option("--full-refresh", help="Drop the marts and build them from nothing.")
     ] = False,
+    list_: Annotated[
+        bool, typer.Option("--list", help="Build nothing; list every declared feature and who uses it.")
+    ] = False,
+    search: Annotated[
+        str, typer.Option("--search", help="With --list: only features that hold all of these words.")
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Build the features and training sets from raw and publish them as a snapshot."""
+    if list_:
+        _list(range_, search, full_refresh=full_refresh, as_json=as_json)
+        return
+    if search:
+        raise UsageError("expected --search together with --list, found it alone; add --list.")
     from letterpress.orchestration.build_features import build_features
     from letterpress.orchestration.publish_features import publish_features
     from letterpress.settings import read_settings
@@ -28,6 +40,33 @@ def command(
     built = build_features(settings, range_, full_refresh=full_refresh)
     published = publish_features(settings, range_)
     print_result({"build": built, **published}, as_json=as_json, text=_describe(published))
+
+
+def _list(range_: str | None, search: str, *, full_refresh: bool, as_json: bool) -> None:
+    from letterpress.orchestration.feature_catalogue import list_catalogue
+    from letterpress.settings import read_settings
+
+    if range_ is not None or full_refresh:
+        raise UsageError("expected --list without --range or --full-refresh, which build; leave one out.")
+    found = list_catalogue(read_settings(), search.split())
+    print_result(found, as_json=as_json, text=_describe_features(found))
+
+
+def _describe_features(found: dict[str, Any]) -> str:
+    lines = [_describe_feature(each) for each in found["features"]] or ["no feature holds these words"]
+    if found["unused_views"]:
+        lines.append(f"views that no recommender uses: {', '.join(found['unused_views'])}")
+    return "\n".join(lines)
+
+
+def _describe_feature(feature: dict[str, Any]) -> str:
+    told = [f"{feature['name']} ({feature['view']}, {feature['unit']}): {feature['description']}"]
+    for name in feature["recommenders"]:
+        measured = feature["measured"].get(name)
+        known = f", known in {measured['coverage']:.1%}" if measured else ""
+        told.append(f"  {name}{known}")
+    told += [f"  {use['share']:.1%} of {use['model']}" for use in feature["uses"]]
+    return "\n".join(told)
 
 
 def _describe(published: dict[str, Any]) -> str:

@@ -91,7 +91,7 @@ class _Rows:
 
 
 def _rows_of(table: pa.Table, recommender: Recommender, schema: FeatureSchema) -> _Rows:
-    features, recomputed = _features_of(table, schema)
+    features, recomputed = features_as_trained(table, schema)
     counts = {name: _integers(table, name) for name in _target_columns(recommender)}
     return _Rows(
         slate=_with_tenant(table, "slate_id"),
@@ -132,7 +132,7 @@ def _with_tenant(table: pa.Table, name: str) -> pa.ChunkedArray:
     )
 
 
-def _features_of(table: pa.Table, schema: FeatureSchema) -> tuple[NDArray[np.float32], int]:
+def features_as_trained(table: pa.Table, schema: FeatureSchema) -> tuple[NDArray[np.float32], int]:
     """Features `(n, n_features)` as logged under this schema, else computed; and how many were computed."""
     lengths = pc.list_value_length(table["logged_features"])
     is_logged = pc.and_(

@@ -16,6 +16,7 @@ from letterpress.lake.put_aside import masked_counts, quarantined_lines
 from letterpress.lake.snapshot_layout import read_current
 from letterpress.log import log_step
 from letterpress.orchestration.dbt_docs import PAGE as DBT_DOCS
+from letterpress.orchestration.feature_catalogue import feature_catalogue
 from letterpress.orchestration.forget_certificate import list_certificates
 from letterpress.orchestration.ingest_landing import watermark_texts
 from letterpress.quality.last_results import read_last_results
@@ -23,6 +24,8 @@ from letterpress.recommenders import RECOMMENDERS
 from letterpress.registry.publication import published
 from letterpress.registry.verdicts import read_verdict
 from letterpress.settings import Home, Settings
+from letterpress.site.features_page import PAGE as FEATURES
+from letterpress.site.features_page import write_features_page
 from letterpress.site.index_page import RecommenderState, SiteState, write_site
 from letterpress.site.quarantine_page import PAGE as QUARANTINE
 from letterpress.site.quarantine_page import QuarantineState, ReasonState, write_quarantine_page
@@ -52,6 +55,7 @@ def build_site(settings: Settings, clock: Clock | None = None) -> dict[str, Any]
             snapshot=_snapshot(home),
         )
         write_quarantine_page(home.site, _quarantine(home, state.built_at))
+        write_features_page(home.site, feature_catalogue(settings))
         page = write_site(home.site, state)
         counts["recommenders"] = len(state.recommenders)
     return {"page": str(page), "address": f"http://{settings.site.host}:{settings.site.port}/"}
@@ -72,6 +76,7 @@ def _links(settings: Settings) -> list[dict[str, str]]:
         {"name": "Airflow", "address": airflow, "what": "runs and reruns every step"},
         {"name": "Ranking service", "address": f"{service}/readyz", "what": "is it ready, and with what"},
         {"name": "API", "address": f"{service}/docs.json", "what": "OpenAPI document of the service"},
+        {"name": "Features", "address": FEATURES, "what": "what rankers look at, and how much of it"},
     ]
     if (settings.paths.site / DBT_DOCS).is_file():
         links.insert(

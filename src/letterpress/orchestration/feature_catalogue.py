@@ -1,0 +1,137 @@
+"""The catalogue of features: what is declared, how full the newest training rows are, what models rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from letterpress.datasets.read_training_set import declared_schema
+from letterpress.datasets.training_arrays import features_as_trained
+from letterpress.features import feature_plan
+from letterpress.features.catalogue import list_features, unused_views
+from letterpress.lake.snapshot_layout import read_current
+from letterpress.lake.snapshots import Snapshot
+from letterpress.ranking.feature_use import feature_shares
+from letterpress.recommenders import RECOMMENDERS, Recommender
+from letterpress.registry.publication import published
+from letterpress.settings import Home, Settings
+from letterpress.site.features_page import DATA, FeaturesState, FeatureState, ServedUse
+
+ROWS = 5_000
+SLOW_VIEWS = {"sentence": 200}
+"""Rows that are measured where a view takes milliseconds a row."""
+
+
+def feature_catalogue(settings: Settings) -> FeaturesState:
+    """Every declared feature, measured in the current snapshot's newest training rows where there are any.
+
+    What was worked out for the same snapshot and the same served models is read from the site's folder.
+
+    Raises:
+        StorageError: the snapshot or a pointer cannot be read.
+        ModelRefusedError: a served model is damaged.
+    """
+    home = settings.paths
+    current, pointers = read_current(home), published(home)
+    schemas = {name: feature_plan(each).schema_hash for name, each in RECOMMENDERS.items()}
+    made_of = {"snapshot": current.snapshot if current else None, "schemas": schemas}
+    made_of["served"] = {name: each.model for name, each in pointers.items()}
+    known = _read_known(home)
+    if known is not None and known.made_of == made_of:
+        return known
+    measured = _measure(home)
+    shares = {name: feature_shares(pointer.open_bundle(home)) for name, pointer in pointers.items()}
+    features = [
+        FeatureState(
+            name=entry.feature.name,
+            view=entry.view,
+            entity=entry.feature.entity,
+            unit=entry.feature.unit,
+            description=entry.feature.description,
+            definition=entry.feature.definition,
+            default=None if np.isnan(entry.feature.default) else entry.feature.default,
+            owner=entry.feature.owner,
+            recommenders=entry.recommenders,
+            uses=[
+                ServedUse(model=pointers[name].model, share=shares[name].get(entry.feature.name, 0.0))
+                for name in entry.recommenders
+                if name in pointers
+            ],
+            measured={
+                name: measured[name][entry.feature.name] for name in entry.recommenders if name in measured
+            },
+        )
+        for entry in list_features(RECOMMENDERS.values())
+    ]
+    return FeaturesState(made_of=made_of, features=features, unused_views=unused_views(RECOMMENDERS.values()))
+
+
+def _read_known(home: Home) -> FeaturesState | None:
+    try:
+        return msgspec.json.decode((home.site / DATA).read_bytes(), type=FeaturesState)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def _measure(home: Home) -> dict[str, dict[str, dict[str, float | None]]]:
+    """`rows`, `coverage`, `low`, `median` and `high` by recommender and feature, of the newest rows."""
+    if read_current(home) is None:
+        return {}
+    snapshot = Snapshot.open(home)
+    found = {}
+    for name, entry in snapshot.manifest.recommenders.items():
+        if name in RECOMMENDERS and entry.rows["training"]:
+            rows = _newest_rows(snapshot.training_path(name), ROWS)
+            found[name] = _describe(RECOMMENDERS[name], rows)
+    return found
+
+
+def _newest_rows(path: Path, most: int) -> pa.Table:
+    """The last `most` rows of a training set, which is in the order of time."""
+    with pq.ParquetFile(path) as file:
+        groups: list[pa.Table] = []
+        for number in reversed(range(file.num_row_groups)):
+            groups.insert(0, file.read_row_group(number))
+            if sum(group.num_rows for group in groups) >= most:
+                break
+    table = pa.concat_tables(groups)
+    return table.slice(max(0, table.num_rows - most))
+
+
+def _describe(recommender: Recommender, rows: pa.Table) -> dict[str, dict[str, float | None]]:
+    """Of the values that a model would be trained on: logged ones, and others computed anew."""
+    schema = declared_schema(recommender)
+    most = min(SLOW_VIEWS.get(view, ROWS) for view in recommender.feature_views)
+    values, _ = features_as_trained(rows.slice(max(0, rows.num_rows - most)), schema)
+    return dict(zip(schema.names, map(_spread, values.T), strict=True))
+
+
+def _spread(values: NDArray[np.float32]) -> dict[str, float | None]:
+    present = values[~np.isnan(values)]
+    low, median, high = np.percentile(present, (5, 50, 95)).tolist() if len(present) else (None,) * 3
+    return {
+        "rows": float(len(values)),
+        "coverage": len(present) / len(values) if len(values) else None,
+        "low": low,
+        "median": median,
+        "high": high,
+    }
+
+
+def list_catalogue(settings: Settings, words: Sequence[str] = ()) -> dict[str, Any]:
+    """The catalogue as JSON-able values: features whose name, view or description holds every word."""
+    state = feature_catalogue(settings)
+    wanted = [word.lower() for word in words]
+    features = [
+        each
+        for each in state.features
+        if all(word in f"{each.name} {each.view} {each.description}".lower() for word in wanted)
+    ]
+    return {"features": msgspec.to_builtins(features), "unused_views": list(state.unused_views)}

@@ -1,0 +1,74 @@
+"""The page of the feature catalogue: what is declared, how full it is, which recommender and model use it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from letterpress.atomic_file import write_atomically
+from letterpress.site.index_page import page_environment
+
+PAGE = "features.html"
+DATA = "features.json"
+
+
+class ServedUse(Struct, kw_only=True, frozen=True):
+    """How much of a served model rests on the feature, from 0 to 1."""
+
+    model: str
+    share: float
+
+
+class FeatureState(Struct, kw_only=True, frozen=True):
+    """One feature; `default` is what it is where nothing is known, None for missing."""
+
+    name: str
+    view: str
+    entity: str
+    unit: str
+    description: str
+    definition: str
+    default: float | None
+    owner: str
+    recommenders: Sequence[str]
+    uses: Sequence[ServedUse]
+    measured: Mapping[str, Mapping[str, float | None]]
+    """By recommender `rows`, `coverage`, `low` (5 %), `median` and `high` (95 %)."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Models that could look at it are served, and none does."""
+        return bool(self.uses) and all(use.share == 0 for use in self.uses)
+
+
+class FeaturesState(Struct, kw_only=True, frozen=True):
+    """Everything that the page says, and from what it was made."""
+
+    made_of: dict[str, Any]
+    features: Sequence[FeatureState]
+    unused_views: Sequence[str]
+
+
+def _say_number(value: float | None) -> str:
+    return "missing" if value is None else f"{value:.4g}"
+
+
+def render_features(state: FeaturesState) -> str:
+    """The page as HTML."""
+    environment = page_environment()
+    environment.filters["number"] = _say_number
+    views = [(view, list(features)) for view, features in groupby(state.features, lambda each: each.view)]
+    idle = sum(each.is_idle for each in state.features)
+    return environment.get_template("features.html.j2").render(state=state, views=views, idle=idle)
+
+
+def write_features_page(folder: Path, state: FeaturesState) -> Path:
+    """Write the page, and what it says as JSON, into `folder` by atomic rename; the page's path."""
+    write_atomically(folder / PAGE, render_features(state).encode())
+    write_atomically(folder / DATA, msgspec.json.encode(state))
+    return folder / PAGE
