@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from playwright.sync_api import Page
 
 from letterpress.clock import ManualClock
 from letterpress.errors import ModelRefusedError, NotEnoughDataError, NotYetThereError, UsageError
@@ -86,6 +89,30 @@ def test_the_ranker_beats_popularity_on_a_world_where_context_matters(settings: 
     record = read_verdict(settings.paths, PICTURES, 2)
     assert record is not None
     assert record.reason == verdict["reason"]
+
+
+def test_the_card_of_a_candidate_says_how_it_was_judged_what_it_learned_from_and_its_limits(
+    settings: Settings, open_page: Callable[..., Page]
+) -> None:
+    verdict = judge_challenger(settings, PICTURES, 2, clock=CLOCK)
+    build_site(settings, CLOCK)
+    page = open_page(settings.paths.site, "index.html", width=390)
+    page.get_by_role("link", name="image_enhancement/2").click()
+
+    assert page.get_by_role("heading", level=1).inner_text() == "image_enhancement/2"
+    assert page.get_by_text(verdict["reason"]).is_visible()
+    assert page.locator("#verdict svg.chart").count() == 3
+    slices = page.locator("section", has_text="by how little evidence").locator("tbody tr")
+    assert slices.count() == len(verdict["numbers"]["slices"])
+    assert page.locator("li", has_text="not rates").is_visible()
+    learned = page.locator("tr", has_text="learned from").locator("td").first.inner_text()
+    card = json.loads((settings.paths.site / "models" / "image_enhancement-2.json").read_text())
+    assert learned == f"{card['parts']['train']['slates']:,}"
+    assert sum(card["features"].values()) == pytest.approx(1.0)
+    assert card["verdict"] == verdict
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_role("link", name=next(iter(card["features"])), exact=True).click()
+    assert page.locator("tr[data-words]:visible").count() == 1
 
 
 def test_a_winner_is_released_once_however_often_the_step_runs(settings: Settings) -> None:

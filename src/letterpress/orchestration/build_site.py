@@ -27,6 +27,7 @@ from letterpress.settings import Home, Settings
 from letterpress.site.features_page import PAGE as FEATURES
 from letterpress.site.features_page import write_features_page
 from letterpress.site.index_page import RecommenderState, SiteState, write_site
+from letterpress.site.model_card import card_page
 from letterpress.site.quarantine_page import PAGE as QUARANTINE
 from letterpress.site.quarantine_page import QuarantineState, ReasonState, write_quarantine_page
 
@@ -115,7 +116,12 @@ def _verdicts(home: Home, recommender: str) -> list[dict[str, Any]]:
     paths = (home.registry / "verdicts" / recommender).glob("*.json")
     versions = sorted((int(path.stem) for path in paths if path.stem.isdigit()), reverse=True)
     records = (read_verdict(home, recommender, version) for version in versions[:VERDICTS_SHOWN])
-    return [msgspec.to_builtins(record) for record in records if record is not None]
+    return [_with_card(home, msgspec.to_builtins(record)) for record in records if record is not None]
+
+
+def _with_card(home: Home, record: dict[str, Any]) -> dict[str, Any]:
+    page = card_page(record["model"])
+    return {**record, "card": page if (home.site / page).is_file() else None}
 
 
 UNREADABLE = "the line in quarantine cannot be read; `letterpress lake --verify` names its file"

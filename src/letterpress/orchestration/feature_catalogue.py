@@ -47,7 +47,7 @@ def feature_catalogue(settings: Settings) -> FeaturesState:
     if known is not None and known.made_of == made_of:
         return known
     measured = _measure(home)
-    shares = {name: feature_shares(pointer.open_bundle(home)) for name, pointer in pointers.items()}
+    shares = {name: feature_shares(pointer.open_bundle(home).manifest) for name, pointer in pointers.items()}
     features = [
         FeatureState(
             name=entry.feature.name,

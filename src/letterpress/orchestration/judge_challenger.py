@@ -21,6 +21,7 @@ from letterpress.evaluation.examination import Examination, estimate_examination
 from letterpress.evaluation.verdict import Verdict, judge_by_ndcg, judge_by_snips
 from letterpress.lake.snapshots import Snapshot
 from letterpress.log import log_step
+from letterpress.orchestration.model_cards import make_model_card
 from letterpress.orchestration.train_challenger import split_snapshot
 from letterpress.ranking.bundle import ModelBundle
 from letterpress.ranking.greedy_policy import value_of_greedy
@@ -31,6 +32,7 @@ from letterpress.recommenders.declaration import Judge
 from letterpress.registry.store import RegisteredModel, champion, model_version, with_alias
 from letterpress.registry.verdicts import look_of, read_verdict, write_verdict
 from letterpress.settings import Settings
+from letterpress.site.model_card import write_model_card
 
 NEGLIGIBLE_SHARE = 0.01
 """Of slates that a policy ordered, below which position cannot sway a verdict."""
@@ -56,6 +58,8 @@ def judge_challenger(
     settings: Settings, recommender: str, version: int, *, clock: Clock | None = None
 ) -> dict[str, Any]:
     """The verdict on a version against the champion of now, on the test slates of the version's snapshot.
+
+    The card of the model is written to the site along with it.
 
     A version that is the champion already keeps the verdict that made it so; one that was rolled back is
     refused, and the record of its verdict stays as it is.
@@ -84,6 +88,7 @@ def judge_challenger(
         verdict=verdict,
         clock=clock or ScaledClock(settings.paths.clock),
     )
+    write_model_card(home.site, make_model_card(declared, challenger.open_bundle(), record))
     return msgspec.to_builtins(record)  # type: ignore[no-any-return]  # of a struct it is a dict
 
 

@@ -26,7 +26,7 @@ class RecommenderState(Struct, kw_only=True, frozen=True):
     serving: dict[str, Any] | None = None
     """`model`, `published_at` and perhaps `bento`; None while nothing is published."""
     verdicts: Sequence[dict[str, Any]] = ()
-    """Records, newest first."""
+    """Records, newest first; with `card`, the page of the model's card, where there is one."""
 
 
 class SiteState(Struct, kw_only=True, frozen=True):

@@ -1,0 +1,85 @@
+"""Makes the card of a candidate from its bundle, its verdict, and what its recommender declares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from letterpress.ranking.bundle import BundleManifest, ModelBundle
+from letterpress.ranking.feature_use import feature_shares
+from letterpress.recommenders import Recommender, Target
+from letterpress.registry.verdicts import VerdictRecord
+from letterpress.site.model_card import ModelCard, TargetState
+
+PARTS = ("train", "valid", "test")
+FEW_CAMPAIGNS = 30
+"""Below this many campaigns a slice says next to nothing by itself."""
+
+
+def make_model_card(declared: Recommender, bundle: ModelBundle, record: VerdictRecord) -> ModelCard:
+    """The card of the version that `record` judges."""
+    manifest = bundle.manifest
+    training = manifest.training
+    shares = sorted(feature_shares(manifest).items(), key=lambda each: (-each[1], each[0]))
+    return ModelCard(
+        model=record.model,
+        kind=manifest.kind,
+        description=declared.description,
+        lineage={
+            "bundle": bundle.sha256,
+            "snapshot": manifest.snapshot,
+            "feature schema": manifest.schema_hash,
+            "seed": str(training.get("seed", "none")),
+        },
+        parts={part: training[part] for part in PARTS if part in training},
+        targets=[_target_state(target) for target in declared.targets],
+        parameters=training.get("parameters", {}),
+        features=dict(shares),
+        verdict=msgspec.to_builtins(record),
+        limits=list(_limits(manifest, record)),
+    )
+
+
+def _target_state(target: Target) -> TargetState:
+    if target.denominator is None:
+        meaning = f"{target.numerator}: yes or no"
+    else:
+        meaning = f"{target.numerator} of {target.denominator}"
+        if target.reference_rate < 0.5:
+            meaning += f"; {2 * target.reference_rate:.2%} or more is worth all"
+    return TargetState(
+        name=target.name, meaning=meaning, weight=target.weight, window_hours=target.window_hours
+    )
+
+
+def _limits(manifest: BundleManifest, record: VerdictRecord) -> Iterator[str]:
+    """What one should know before believing the model, from the numbers of this very model."""
+    if not record.promoted:
+        yield "It was refused: what is served does not come from it."
+    yield "Scores order the items of one slate. They are not rates, and were not calibrated."
+    yield from _limits_of_data(manifest.training)
+    numbers = record.numbers
+    if numbers.get("popularity_stood_in_for_champion"):
+        yield "The champion has other features; popularity stood in for it."
+    slices: list[Mapping[str, Any]] = numbers.get("slices") or []
+    if harmed := [each["label"] for each in slices if each["is_harmed"]]:
+        yield f"It harms {', '.join(harmed)}."
+    if few := [each["label"] for each in slices if each["clusters"] < FEW_CAMPAIGNS]:
+        yield f"Fewer than {FEW_CAMPAIGNS} test campaigns each, so hardly judged: {', '.join(few)}."
+
+
+def _limits_of_data(training: Mapping[str, Any]) -> Iterator[str]:
+    if "train" in training:
+        first, last = (datetime.fromisoformat(training["train"][end]) for end in ("first", "last"))
+        days = (last - first).total_seconds() / 86_400
+        yield f"It learned from {days:.1f} days; what changes over longer times, it cannot know."
+    if unripe := training.get("unripe_slates"):
+        yield f"{unripe:,} slates were too young for their outcomes to be in, and were left out."
+    if recomputed := training.get("recomputed_rows"):
+        yield (
+            f"{recomputed:,} rows have features that the service did not log; they were computed anew, "
+            "as they were known at the time."
+        )

@@ -1,0 +1,70 @@
+"""The card of a candidate: what it is, what it learned from, how it was judged, and its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from letterpress.atomic_file import write_atomically
+from letterpress.site.index_page import STYLE, page_environment
+from letterpress.site.verdict_charts import draw_verdict
+
+FOLDER = "models"
+MOST_FEATURES = 15
+
+
+class TargetState(Struct, kw_only=True, frozen=True):
+    """One thing that was optimised."""
+
+    name: str
+    meaning: str
+    weight: float
+    window_hours: int
+
+
+class ModelCard(Struct, kw_only=True, frozen=True):
+    """Everything that the card says; also its JSON."""
+
+    model: str
+    kind: str
+    description: str
+    lineage: Mapping[str, str]
+    """Bundle, snapshot, feature schema and seed."""
+    parts: Mapping[str, Mapping[str, Any]]
+    """`train`, `valid` and `test` with `slates`, `rows`, `first` and `last`."""
+    targets: Sequence[TargetState]
+    parameters: Mapping[str, Any]
+    features: Mapping[str, float]
+    """Share of the model by feature, the greatest first."""
+    verdict: Mapping[str, Any]
+    limits: Sequence[str]
+
+
+def card_page(model: str) -> str:
+    """Where the card of `recommender/version` lies within the site."""
+    return f"{FOLDER}/{model.replace('/', '-')}.html"
+
+
+def render_model_card(card: ModelCard) -> str:
+    """The card as HTML."""
+    environment = page_environment()
+    shown = dict(list(card.features.items())[:MOST_FEATURES])
+    return environment.get_template("model_card.html.j2").render(
+        card=card,
+        drawn=draw_verdict(card.verdict),
+        shown=shown,
+        slices=card.verdict["numbers"].get("slices") or [],
+        style=f"../{STYLE}",
+    )
+
+
+def write_model_card(site: Path, card: ModelCard) -> Path:
+    """Write the card as HTML and JSON below the folder `site` by atomic rename; the page's path."""
+    page = site / card_page(card.model)
+    write_atomically(page, render_model_card(card).encode())
+    write_atomically(page.with_suffix(".json"), msgspec.json.format(msgspec.json.encode(card), indent=2))
+    return page
