@@ -6,6 +6,7 @@ standard input ends, which it also does when its parent is killed.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -22,6 +23,8 @@ from letterpress.lake.decoding import DecodedBlock, decode_block
 from letterpress.lake.log_file import Lines
 from letterpress.lake.tenant_keys import TenantKeys
 
+_PIPE_BYTES = 1 << 20
+"""What a process may ask for without being root; of the usual 64 KiB a block would take a hundred turns."""
 Job = tuple[Lines, datetime]
 
 
@@ -29,6 +32,8 @@ class _Worker:
     def __init__(self, keys: Path) -> None:
         jobs, own_jobs = os.pipe()
         own_results, results = os.pipe()
+        for pipe in (own_jobs, own_results):
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "letterpress.lake.decode_workers", str(keys)], stdin=jobs, stdout=results
         )

@@ -144,10 +144,13 @@ class Identity:
 
     def admit(self, keys: Keys) -> NDArray[np.bool_]:
         """Which events are new, of several with one key the first; they are known from now on."""
-        order = np.lexsort((keys[:, 1], keys[:, 0]))  # stable: of equal keys the first read is first
+        order = np.argsort(keys[:, 0], kind="stable")  # of equal keys the first read is first
         sorted_ = keys[order]
+        if (sorted_[1:, 0] == sorted_[:-1, 0]).any():
+            order = np.lexsort((keys[:, 1], keys[:, 0]))
+            sorted_ = keys[order]
         fresh = np.ones(len(keys), bool)
-        fresh[1:] = (sorted_[1:] != sorted_[:-1]).any(axis=1)
+        fresh[1:] = (sorted_[1:, 0] != sorted_[:-1, 0]) | (sorted_[1:, 1] != sorted_[:-1, 1])
         for run in (*self._runs, *self._pending):
             fresh &= ~run.contains(sorted_)
         if fresh.any():

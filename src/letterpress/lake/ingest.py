@@ -38,7 +38,8 @@ from letterpress.lake.log_file import Lines, LogFile
 from letterpress.lake.masking import Findings
 from letterpress.lake.quarantine import QuarantineWriter, quarantine_path
 from letterpress.lake.raw_schema import ensure_anchors
-from letterpress.lake.raw_store import Chunk, RawStage
+from letterpress.lake.raw_store import RawStage
+from letterpress.lake.sorted_rows import Chunk
 from letterpress.lake.stored_files import hash_stored
 from letterpress.lake.tenant_keys import TenantKeys
 from letterpress.log import log_step, logger
@@ -49,6 +50,7 @@ BATCH_FILES = 1000
 CHUNK_BYTES = 64 * 1024 * 1024
 PARALLEL_BYTES = 4 * 1024 * 1024
 """Below that in landing, compressed or not, one process does it all."""
+_NEEDED = ["tenant", "occurred_at"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def _ingest_batch(
         report.masked.update(batch.masked)
         counts.update(
             {name: batch.total(name) for name in ("read", "raw", "duplicate", "quarantined")},
-            partitions=len(batch.stage.moves()),
+            partitions=batch.stage.n_partitions,
             masked=batch.masked.total(),
         )
 
@@ -182,7 +184,7 @@ class _Batch:
         self._keys = TenantKeys(home.keys)
         self.masked: Findings = Counter()
         self._latest: dict[str, datetime] = {}
-        self._held: dict[str, list[DecodedRows]] = defaultdict(list)
+        self._held: list[tuple[_File, DecodedRows]] = []
         self._held_bytes = 0
 
     def total(self, name: str) -> int:
@@ -217,7 +219,7 @@ class _Batch:
         for index, block in self._decoders.decode(_read_blocks(files), self.at):
             self._take(files[index], block)
         self._flush()
-        moves = self.stage.moves() + self._damaged
+        moves = self.stage.finish() + self._damaged
         for file in files:
             file.finish()
             self.entries.append(file.entry())
@@ -268,23 +270,38 @@ class _Batch:
         logger.warning("ingest put_aside file=%s to=%s", name, aside.relative_to(self.home.root))
 
     def _take(self, file: _File, block: DecodedBlock) -> None:
-        """Keep the events of a block that raw does not have, and put its bad lines aside."""
+        """Hold the events of a block, and put its bad lines aside."""
         file.n_events += block.n_lines - len(block.bad)
         self.masked.update(block.masked)
         for bad in block.bad:
             file.quarantine.add(bad.text, bad.number, bad.problem())
         for each in block.rows:
-            self._note_latest(each.rows)
-            fresh = self._identity.admit(each.keys)
-            n_fresh = int(np.count_nonzero(fresh))
-            file.n_new += n_fresh
-            if n_fresh == 0:
-                continue
-            kept = each if n_fresh == len(fresh) else each.filter(fresh)
-            self._held[each.event].append(kept)
-            self._held_bytes += kept.rows.nbytes
+            self._held.append((file, each))
+            self._held_bytes += each.rows.nbytes
         if self._held_bytes > CHUNK_BYTES:
             self._flush()
+            self.stage.spill()
+
+    def _flush(self) -> None:
+        """Stage those of the held events that raw does not have; the first of several with one key."""
+        if not self._held:
+            return
+        fresh = self._identity.admit(np.concatenate([each.keys for _, each in self._held]))
+        kept: dict[str, list[DecodedRows]] = defaultdict(list)
+        place = 0
+        for file, each in self._held:
+            is_new = fresh[place : place + len(each.keys)]
+            place += len(each.keys)
+            n_new = int(np.count_nonzero(is_new))
+            file.n_new += n_new
+            if n_new:
+                kept[each.event].append(each if n_new == len(is_new) else each.filter(is_new))
+        self._note_latest(pa.concat_tables([each.rows.select(_NEEDED) for _, each in self._held]))
+        self._held.clear()
+        self._held_bytes = 0
+        for event, pieces in kept.items():
+            rows = pa.concat_tables([each.rows for each in pieces])
+            self.stage.add(Chunk(event, rows, pa.concat_arrays([each.recommenders for each in pieces])))
 
     def _note_latest(self, rows: pa.Table) -> None:
         latest = rows.group_by("tenant").aggregate([("occurred_at", "max")])
@@ -292,15 +309,6 @@ class _Batch:
         for tenant, last in zip(latest["tenant"].to_pylist(), moments, strict=True):
             moment = min(last, self.at)
             self._latest[tenant] = max(moment, self._latest.get(tenant, moment))
-
-    def _flush(self) -> None:
-        """Stage the events that are held."""
-        for event, held in self._held.items():
-            rows = pa.concat_tables([each.rows for each in held])
-            recommenders = pa.concat_arrays([each.recommenders for each in held])
-            self.stage.add(Chunk(event, rows, recommenders))
-        self._held.clear()
-        self._held_bytes = 0
 
     def _stage_quarantine(self, quarantine: QuarantineWriter, sha256: str) -> Path:
         staged = self.home.raw / ".staging" / f"quarantine-{sha256[:16]}.jsonl"
