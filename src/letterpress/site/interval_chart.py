@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-LABEL_WIDTH = 104
+LABEL_WIDTH = 136
 PLOT_WIDTH = 430
 VALUE_WIDTH = 206
 ROW_HEIGHT = 34
