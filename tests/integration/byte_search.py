@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
@@ -35,7 +36,7 @@ def texts_of(path: Path) -> Iterator[bytes]:
     elif content[:4] == b"\x28\xb5\x2f\xfd":
         yield zstandard.ZstdDecompressor().decompressobj().decompress(content)
     elif content[:4] == b"PAR1":
-        yield str(pq.read_table(path).to_pylist()).encode()
+        yield _unpacked(pq.ParquetFile(path).read())
     elif content[:15] == b"SQLite format 3":
         with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
             yield "\n".join(connection.iterdump()).encode()
@@ -43,7 +44,15 @@ def texts_of(path: Path) -> Iterator[bytes]:
         with duckdb.connect(str(path), read_only=True) as connection:
             tables = connection.execute("select schema_name, table_name from duckdb_tables()").fetchall()
             for schema, table in tables:
-                yield str(connection.table(f'"{schema}"."{table}"').fetchall()).encode()
+                yield _unpacked(connection.table(f'"{schema}"."{table}"').to_arrow_table())
+
+
+def _unpacked(table: pa.Table) -> bytes:
+    """Names of columns and texts of all columns, nested ones too, as they lie in memory."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return bytes(sink.getvalue())
 
 
 def places_of(words: Iterable[str], root: Path) -> dict[str, set[str]]:

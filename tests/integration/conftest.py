@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import shutil
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from playwright.sync_api import Browser, Page, Response, Route
+from tests.integration.trained_home import build_trained_home
 
 from letterpress.events.types import AnyEvent
 from letterpress.lake.partitions import format_hour
@@ -56,6 +59,25 @@ def write_raw() -> WriteRaw:
 def start() -> datetime:
     """The hour in which the logs of these tests begin."""
     return datetime(2026, 1, 5, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def trained_home(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A home that is built once for all files and processes: copy it before anything changes it.
+
+    Nine simulated days, through raw and marts into a snapshot, with popularity as the champion and a ranker
+    trained. Its time is the end of the log.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+    home = shared / "trained"
+    with (shared / "trained.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not home.is_dir():
+            shutil.rmtree(shared / "training", ignore_errors=True)
+            build_trained_home(Settings(home=shared / "training"))
+            (shared / "training").rename(home)
+    return home
 
 
 @pytest.fixture

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from bench.loop import RECOMMENDER, build_home, release_ranker
+from bench.loop import RECOMMENDER, release_ranker
 from bench.rank import Server, free_port, running
+from tests.integration.trained_home import DAYS, END
 
 from letterpress.cli.serve import serve_arguments, serve_environment
-from letterpress.clock import ScaledClock
+from letterpress.clock import ScaledClock, set_clock
 from letterpress.errors import UsageError
 from letterpress.lake.snapshots import Snapshot
 from letterpress.lake.training_origin import count_training_slates
@@ -29,32 +33,54 @@ from letterpress.settings import ServiceSettings, Settings, child_environment
 from letterpress.simulation.closed_loop import LoopPlan
 
 LETTERPRESS = Path(sys.executable).with_name("letterpress")
-DAYS, HISTORY, SLATES = 6, 1_500, 150
+SLATES = 150
+
+
+@dataclass
+class Served:
+    """A service of the home, which a test may stop."""
+
+    url: str
+    stop: Callable[[], None]
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """A home with a history, and popularity as its champion."""
-    service = ServiceSettings(port=free_port(), log_rotate_seconds=0.5)
-    settings = Settings(home=tmp_path_factory.mktemp("lived") / "var", service=service)
-    build_home(settings, days=DAYS, slates=HISTORY)
+def settings(trained_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A home with a history, and popularity as its champion; its time is the end of the history."""
+    home = tmp_path_factory.mktemp("lived") / "var"
+    shutil.copytree(trained_home, home)
+    settings = Settings(home=home, service=ServiceSettings(port=free_port(), log_rotate_seconds=0.5))
+    set_clock(settings.paths.clock, END, speed=1.0)
     return settings
 
 
 @pytest.fixture(scope="module")
-def url(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A served home."""
+def served(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     port = settings.service.port
     command = ["bentoml", *serve_arguments(settings, port)]
     environment = serve_environment(settings) | {"LETTERPRESS_SERVICE__LOG_ROTATE_SECONDS": "0.5"}
     server = Server("letterpress", command, environment, port, "/readyz")
-    with running(server, tmp_path_factory.mktemp("served")):
-        yield f"http://127.0.0.1:{port}"
+    with ExitStack() as stack:
+        stack.enter_context(running(server, tmp_path_factory.mktemp("served")))
+        yield Served(f"http://127.0.0.1:{port}", stack.close)
+
+
+@pytest.fixture(scope="module")
+def url(served: Served) -> str:
+    return served.url
 
 
 def live(settings: Settings, url: str, **changes: Any) -> dict[str, Any]:
     fields = {"days": 1, "slates": SLATES, "seed": settings.seed, "first_day": DAYS} | changes
     return run_closed_loop(settings, LoopPlan(url, **fields), speed=STEP_BY_STEP)
+
+
+def count_slates(url: str) -> float:
+    """Of all models and recommenders together, as the service counts them."""
+    lines = httpx.get(f"{url}/metrics").text.splitlines()
+    return sum(
+        float(line.rpartition(" ")[2]) for line in lines if line.startswith("letterpress_slates_total{")
+    )
 
 
 def test_served_slates_and_their_outcomes_are_trained_on_and_a_better_model_has_less_regret(
@@ -93,28 +119,21 @@ def test_service_and_simulation_agree_about_time_and_another_homes_service_is_re
 
 
 def test_a_service_that_goes_away_ends_it_in_one_sentence_and_nothing_is_lost(
-    settings: Settings, tmp_path: Path
+    settings: Settings, served: Served
 ) -> None:
-    port = free_port()
-    server = Server(
-        "letterpress",
-        ["bentoml", *serve_arguments(settings, port)],
-        serve_environment(settings),
-        port,
-        "/readyz",
+    """The last of this file: the service that the others ask is gone after it."""
+    before = count_slates(served.url)
+    arguments = ["--against", served.url, "--speed", "20000", "--slates", "2000"]
+    simulation = subprocess.Popen(
+        [str(LETTERPRESS), "simulate", *arguments],
+        env=child_environment(settings),
+        stderr=subprocess.PIPE,
+        text=True,
     )
-    arguments = ["--against", f"http://127.0.0.1:{port}", "--speed", "20000", "--slates", "2000"]
-    with running(server, tmp_path):
-        simulation = subprocess.Popen(
-            [str(LETTERPRESS), "simulate", *arguments],
-            env=child_environment(settings),
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        url = f"http://127.0.0.1:{port}/metrics"
-        while "letterpress_slates_total{" not in httpx.get(url).text and simulation.poll() is None:
-            time.sleep(0.1)
-        time.sleep(1.0)
+    while count_slates(served.url) == before and simulation.poll() is None:
+        time.sleep(0.1)
+    time.sleep(1.0)
+    served.stop()
     _, said = simulation.communicate(timeout=120)
     assert simulation.returncode == 3, said
     assert "is gone" in said

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import gzip
 import shutil
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import duckdb
 import pyarrow.parquet as pq
 import pytest
+from tests.integration.byte_search import places_of
 
 from letterpress.clock import ManualClock
 from letterpress.events.codec import encode
@@ -48,30 +47,9 @@ def by_recipient(tenant: str, name: str) -> bytes:
     )
 
 
-def readable(path: Path) -> Iterator[bytes]:
-    """The bytes of a file, and what they say where they are packed."""
-    content = path.read_bytes()
-    yield content
-    if path.suffix == ".parquet":
-        yield str(pq.read_table(path).to_pylist()).encode()
-    elif content[:2] == b"\x1f\x8b":
-        yield gzip.decompress(content)
-    elif path.suffix == ".duckdb":
-        with duckdb.connect(str(path), read_only=True) as connection:
-            tables = connection.execute("select schema_name, table_name from duckdb_tables()").fetchall()
-            for schema, table in tables:
-                rows = connection.table(f'"{schema}"."{table}"').fetchall()
-                yield str(rows).encode()
-
-
 def places_that_hold(root: Path, word: str) -> set[str]:
     """First folders (or files) under `root` in which a file holds `word`, in its name or its content."""
-    return {
-        path.relative_to(root).parts[0]
-        for path in root.rglob("*")
-        if path.is_file()
-        and (word in str(path.relative_to(root)) or any(word.encode() in text for text in readable(path)))
-    }
+    return {Path(name).parts[0] for name in places_of([word], root).get(word, ())}
 
 
 @pytest.fixture(scope="module")

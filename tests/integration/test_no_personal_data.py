@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests.integration.byte_search import places_of
@@ -241,4 +243,10 @@ def test_the_search_sees_through_every_wrapping(tmp_path: Path) -> None:
         f"in the name {MAIL}": b"",
     }.items():
         (tmp_path / name).write_bytes(content)
-    assert len(places_of([MAIL], tmp_path)[MAIL]) == 6
+    nested = {"labels": [{"for": [MAIL]}], "plain": ["x"]}
+    pq.write_table(pa.Table.from_pylist([nested]), tmp_path / "nested.parquet")
+    pq.write_table(pa.table({"coded": pa.array([MAIL]).dictionary_encode()}), tmp_path / "coded.parquet")
+    pq.write_table(pa.table({f"column {MAIL}": [1]}), tmp_path / "column.parquet")
+    with duckdb.connect(str(tmp_path / "tables.duckdb")) as connection:
+        connection.execute("create table t as select map {'for': [?]} as labels", [MAIL])
+    assert len(places_of([MAIL], tmp_path)[MAIL]) == 10

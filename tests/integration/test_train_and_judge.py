@@ -15,13 +15,10 @@ from letterpress.clock import ManualClock
 from letterpress.errors import ModelRefusedError, NotEnoughDataError, NotYetThereError, UsageError
 from letterpress.evaluation.verdict import Verdict
 from letterpress.lake.snapshots import Snapshot
-from letterpress.orchestration.bootstrap_champion import bootstrap_champion, bootstrap_champion_for
-from letterpress.orchestration.build_features import build_features
+from letterpress.orchestration.bootstrap_champion import bootstrap_champion_for
 from letterpress.orchestration.build_site import build_site
 from letterpress.orchestration.feature_catalogue import list_catalogue
-from letterpress.orchestration.ingest_landing import ingest_landing
 from letterpress.orchestration.judge_challenger import judge_challenger
-from letterpress.orchestration.publish_features import publish_features
 from letterpress.orchestration.release_challenger import release_challenger, roll_back
 from letterpress.orchestration.release_status import release_status
 from letterpress.orchestration.score_file import score_file
@@ -31,31 +28,15 @@ from letterpress.registry.publication import published
 from letterpress.registry.store import make_champion, restore_previous, versions
 from letterpress.registry.verdicts import read_verdict, write_verdict
 from letterpress.settings import Home, Settings
-from letterpress.simulation.simulate import Plan, simulate
 
 PICTURES = "image_enhancement"
-START = datetime(2026, 1, 5, tzinfo=UTC)
 CLOCK = ManualClock(datetime(2026, 1, 20, tzinfo=UTC))
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Nine simulated days, through raw and marts into a snapshot, with popularity as the champion."""
-    settings = Settings(home=tmp_path_factory.mktemp("built"))
-    simulate(Plan(9, 6000, 7, "steady", START), settings.paths.landing)
-    shutil.rmtree(settings.paths.landing / "truth")
-    ingest_landing(settings, CLOCK)
-    build_features(settings)
-    publish_features(settings, clock=CLOCK)
-    bootstrap_champion(settings, PICTURES, clock=CLOCK)
-    train_challenger(settings, PICTURES)
-    return settings
-
-
 @pytest.fixture
-def settings(built: Settings, tmp_path: Path) -> Settings:
+def settings(trained_home: Path, tmp_path: Path) -> Settings:
     """A copy of what was built, which a test may change."""
-    shutil.copytree(built.paths.root, tmp_path / "var", ignore=shutil.ignore_patterns("raw", "*.duckdb"))
+    shutil.copytree(trained_home, tmp_path / "var", ignore=shutil.ignore_patterns("raw", "*.duckdb"))
     return Settings(home=tmp_path / "var")
 
 
