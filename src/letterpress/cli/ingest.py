@@ -40,9 +40,18 @@ def summarise(result: dict[str, Any], quarantine: Path) -> str:
     is_more = result["raw"] > 0 and result["ranges"]
     hours = f"; hours to build: {', '.join(result['ranges'])}" if is_more else ""
     found = sum(each["found"] for each in result["masked"])
-    masked = f"; masked {found} personal values" if found else ""
-    back = f"; {result['requeued']['taken']} lines left quarantine" if "requeued" in result else ""
+    masked = f"; masked {_count(found, 'personal value')}" if found else ""
+    back = f"; {_count(result['requeued']['taken'], 'line')} left quarantine" if "requeued" in result else ""
     return (
-        f"read {result['read']}: {result['raw']} to raw, {result['duplicate']} duplicates, "
+        f"read {result['read']}: {result['raw']} to raw, {_count(result['duplicate'], 'duplicate')}, "
         f"{result['quarantined']} to quarantine{reasons}{masked}{back}{hours}"
     )
+
+
+def _count(number: int, what: str) -> str:
+    """The number with its noun.
+
+    >>> _count(1, "line"), _count(0, "line")
+    ('1 line', '0 lines')
+    """
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -45,7 +45,7 @@ REASONS: dict[str, str] = {
     "truncated_file": "the file ends before its compressed stream does",
     "corrupt_file": "the compressed stream is damaged from here on",
     "damaged_copy": "a copy in landing was damaged and lies beside this; import its log again",
-    "bad_row": "a row of a foreign log does not fit its header",
+    "bad_row": "a row of a foreign log is not as its format says",
 }
 """Every reason code that a quarantined line can carry, with its meaning."""
 
