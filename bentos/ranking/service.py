@@ -54,7 +54,7 @@ class Ranking:
     async def rank(self, request: dict[str, Any]) -> dict[str, Any]:
         """The same as `POST /v1/rank`, for BentoML's own clients."""
         try:
-            return SERVICE.rank_document(request)
+            return await SERVICE.rank_document(request)
         except LetterpressError as error:
             problem = from_error(error).problem
             raise BentoMLException(problem.detail, error_code=HTTPStatus(problem.status)) from error

@@ -128,7 +128,7 @@ def ask_the_service(settings: Settings) -> None:
             "builder_id": BUILDER,
             "session_id": VISIT,
         }
-        answer = service.rank_document(request)
+        answer = asyncio.run(service.rank_document(request))
         assert {item["item_id"] for item in answer["items"]} == {MAIL, "plain"}
         shared = {"recommender": PICTURES, "tenant": "maple", "occurred_at": "2026-01-19T10:00:00Z"}
         click = shared | {"slate_id": answer["slate_id"], "item_id": MAIL, "note": [PHONE, CODED_MAIL]}

@@ -199,7 +199,12 @@ def personal_fields(event: str) -> tuple[str, ...]:
     >>> personal_fields("outcome"), personal_fields("campaign")
     (('recipient_id',), ())
     """
-    fields = {each.name: each.type for each in model_fields(EVENT_TYPES[EVENT_NAMES.index(event)])}
+    return personal_fields_of(EVENT_TYPES[EVENT_NAMES.index(event)])
+
+
+def personal_fields_of(model: type[Struct]) -> tuple[str, ...]:
+    """The same of any model."""
+    fields = {each.name: each.type for each in model_fields(model)}
     return tuple(sorted(name for name, kind in fields.items() if PERSONAL_MARK in marks_of(kind)))
 
 

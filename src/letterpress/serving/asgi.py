@@ -74,7 +74,7 @@ class Entrance:
                 return
             if path == "/v1/rank":
                 body = await self._read_body(scope, receive, path)
-                slate_line, content = self._rank(body)
+                slate_line, content = await self._rank(body)
             else:
                 content, status, content_type = await self._answer(scope, receive, path)
         except LetterpressError as error:
@@ -87,12 +87,12 @@ class Entrance:
         if slate_line is not None:  # off the path of this request: its answer is on the way
             slate_line()
 
-    def _rank(self, body: bytes) -> tuple[Callable[[], None], bytes]:
+    async def _rank(self, body: bytes) -> tuple[Callable[[], None], bytes]:
         try:
             request = _rank_decoder.decode(body)
         except (ValueError, RecursionError) as error:
             raise wrong_body(error, body) from error
-        ranked = self._service.rank(request, has_escapes=b"\\" in body)
+        ranked = await self._service.rank(request, has_escapes=b"\\" in body)
         return lambda: self._service.log_slate(ranked), _encoder.encode(ranked.to_answer())
 
     async def _answer(self, scope: Scope, receive: Receive, path: str) -> tuple[bytes, int, bytes]:

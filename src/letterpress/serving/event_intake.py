@@ -16,7 +16,7 @@ from letterpress.errors import StorageError
 from letterpress.events.codec import MalformedEventError, decode_line, encode
 from letterpress.events.types import AnyEvent, Event
 from letterpress.lake.masking import mask_event, needs_masking
-from letterpress.lake.tenant_keys import TenantKeys
+from letterpress.lake.tenant_keys import StandInKeys, TenantKeys
 from letterpress.recommenders import RECOMMENDERS
 from letterpress.serving.event_log import EventLog
 from letterpress.serving.messages import EventsAnswer, RejectedEvent
@@ -84,7 +84,7 @@ class EventIntake:
             if index % EVENTS_PER_TURN == EVENTS_PER_TURN - 1:
                 await asyncio.sleep(0)
             try:
-                event, written = self._hide(self._read(line))
+                event, written = await self._hide(self._read(line))
             except MalformedEventError as error:
                 answer.rejected.append(RejectedEvent(index=index, field=error.field, reason=error.reason))
                 continue
@@ -115,12 +115,19 @@ class EventIntake:
             )
         return event
 
-    def _hide(self, event: AnyEvent) -> tuple[AnyEvent, bytes]:
-        """The event without personal data, and the line that is logged of it."""
+    async def _hide(self, event: AnyEvent) -> tuple[AnyEvent, bytes]:
+        """The event without personal data, and the line that is logged of it.
+
+        A tenant's first key is made beside the event loop.
+        """
         line = encode(event)
         if not needs_masking(event, line):
             return event, line
-        masked, _ = mask_event(event, self._keys)
+        keys = StandInKeys(self._keys)
+        masked, _ = mask_event(event, keys)
+        if keys.missing:
+            await asyncio.to_thread(self._keys.make, keys.missing)
+            masked, _ = mask_event(event, self._keys)
         return masked, encode(masked)
 
     async def _write(self, accepted: dict[Key, bytes]) -> None:

@@ -12,12 +12,21 @@ from types import MappingProxyType
 import msgspec
 
 from letterpress.events.personal_data import may_hold_contact, pseudonymise
+from letterpress.events.types import Slate, personal_fields_of
 from letterpress.lake.masking import mask_event
 from letterpress.lake.tenant_keys import TenantKeys
 from letterpress.serving.messages import RankRequest
 
 NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
+PERSONAL = personal_fields_of(RankRequest)
+"""The fields that hold identifiers of people, as the model declares them."""
+_LOGGED = [
+    name
+    for name in RankRequest.__struct_fields__
+    if name in Slate.__struct_fields__ and name not in {*PERSONAL, "items"}
+]
+_texts = attrgetter(*_LOGGED)
 _encode = msgspec.json.Encoder().encode
 _item_id = attrgetter("item_id")
 
@@ -29,19 +38,17 @@ def make_private(request: RankRequest, keys: TenantKeys) -> tuple[RankRequest, M
     raw knows them under the same token.
 
     Raises:
-        StorageError: a key is needed and cannot be read or made.
+        StorageError: a key is needed and cannot be read.
     """
     items = request.items or ()
-    if may_hold_contact(
-        _encode((request.tenant, request.slot, request.campaign, list(map(_item_id, items))))
-    ):
+    if may_hold_contact(_encode((_texts(request), list(map(_item_id, items))))):
         private, _ = mask_event(request, keys, like="slate")
         masked = private.items or ()
         names = {new.item_id: old.item_id for new, old in zip(masked, items, strict=True) if new is not old}
         return private, names
-    if request.builder_id is None and request.session_id is None:
+    people = {name: value for name in PERSONAL if (value := getattr(request, name)) is not None}
+    if not people:
         return request, NO_NAMES
     key = keys.of(request.tenant).pseudonyms
-    people = {"builder_id": request.builder_id, "session_id": request.session_id}
-    hashed = {name: pseudonymise(value, key) for name, value in people.items() if value is not None}
+    hashed = {name: pseudonymise(value, key) for name, value in people.items()}
     return msgspec.structs.replace(request, **hashed), NO_NAMES

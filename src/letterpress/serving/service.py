@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from typing import Any
 
@@ -10,7 +11,7 @@ import msgspec
 from letterpress import __version__
 from letterpress.clock import Clock, ScaledClock
 from letterpress.events.codec import encode
-from letterpress.lake.tenant_keys import TenantKeys
+from letterpress.lake.tenant_keys import StandInKeys, TenantKeys
 from letterpress.recommenders import get_recommender
 from letterpress.serving.event_intake import EventIntake
 from letterpress.serving.event_log import EventLog
@@ -58,13 +59,25 @@ class RankingService:
         self.watcher.stop()
         self.log.stop()
 
-    def rank(self, request: RankRequest, *, has_escapes: bool = True) -> RankedSlate:
+    async def rank(self, request: RankRequest, *, has_escapes: bool = True) -> RankedSlate:
         """The slate for `request`; give it to `log_slate` when it was sent.
+
+        A tenant's first key is made beside the event loop, and only for a request that can be ranked.
 
         Raises:
             UnknownRecommenderError, RequestProblemError: it cannot be ranked; says why.
-            StorageError: it holds personal data, and the key to hide it with cannot be read.
+            StorageError: it holds personal data, and the key to hide it with cannot be read or made.
         """
+        keys = StandInKeys(self.keys)
+        ranked = self._rank(request, keys, has_escapes=has_escapes)
+        if keys.missing:
+            await asyncio.to_thread(self.keys.make, keys.missing)
+            ranked = self._rank(request, self.keys, has_escapes=has_escapes)
+        self.metrics.slates[request.recommender, ranked.is_explored] += 1
+        self.metrics.items_ranked[request.recommender] += ranked.candidates
+        return ranked
+
+    def _rank(self, request: RankRequest, keys: TenantKeys, *, has_escapes: bool) -> RankedSlate:
         loaded = self.watcher.loaded
         model = loaded.models.get(request.recommender)
         if model is None or loaded.snapshot is None:
@@ -76,8 +89,8 @@ class RankingService:
                 f"no {missing} of {request.recommender} was published yet; it comes with the first run.",
             )
             raise problem(503, "Not ready", reason, headers=((b"retry-after", b"5"),))
-        private, names = make_private(request, self.keys)
-        ranked = rank_slate(
+        private, names = make_private(request, keys)
+        return rank_slate(
             model,
             loaded.snapshot,
             private,
@@ -86,11 +99,8 @@ class RankingService:
             has_escapes=has_escapes,
             names=names,
         )
-        self.metrics.slates[request.recommender, ranked.is_explored] += 1
-        self.metrics.items_ranked[request.recommender] += ranked.candidates
-        return ranked
 
-    def rank_document(self, document: dict[str, Any]) -> dict[str, Any]:
+    async def rank_document(self, document: dict[str, Any]) -> dict[str, Any]:
         """The same for plain JSON values; the slate is logged.
 
         Raises:
@@ -100,7 +110,7 @@ class RankingService:
             request = msgspec.convert(document, RankRequest)
         except msgspec.ValidationError as error:
             raise wrong_body(error) from error
-        ranked = self.rank(request)
+        ranked = await self.rank(request)
         self.log_slate(ranked)
         answer: dict[str, Any] = msgspec.to_builtins(ranked.to_answer())
         return answer

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from letterpress.errors import StorageError
-from letterpress.lake.tenant_keys import NO_TENANT, TenantKeys
+from letterpress.lake import tenant_keys
+from letterpress.lake.tenant_keys import NO_TENANT, StandInKeys, TenantKeys
 
 
 @pytest.fixture
@@ -92,3 +93,52 @@ def test_a_key_does_not_print_itself(folder: Path) -> None:
     key = TenantKeys(folder).of("acme")
     assert key.pseudonyms.hex() not in repr(key)
     assert repr(key.pseudonyms) not in repr(key)
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o750, 0o777, 0o711])
+def test_a_folder_that_others_may_enter_is_closed_with_a_warning(
+    folder: Path, mode: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    TenantKeys(folder).of("acme")
+    folder.chmod(mode)
+    with caplog.at_level("WARNING", "letterpress"):
+        TenantKeys(folder).of("acme")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert f"mode={mode:04o}" in caplog.text
+    caplog.clear()
+    TenantKeys(folder).of("acme")
+    assert caplog.text == ""
+
+
+def test_a_folder_that_others_may_enter_and_that_is_not_ours_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.mkdir(mode=0o755)
+    monkeypatch.setattr(
+        Path, "chmod", lambda *_, **__: (_ for _ in ()).throw(PermissionError(1, "not yours"))
+    )
+    with pytest.raises(StorageError, match=r"found mode 0755 and another owner"):
+        TenantKeys(folder).of("acme")
+    assert list(folder.iterdir()) == []
+
+
+def test_a_process_remembers_a_bounded_number_of_keys(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tenant_keys, "MOST_KNOWN", 3)
+    keys = TenantKeys(folder)
+    first = {name: keys.of(name).pseudonyms for name in "abcdef"}
+    assert len(keys._known) == 3
+    assert {name: keys.of(name).pseudonyms for name in "abcdef"} == first
+
+
+def test_a_look_with_stand_ins_makes_no_key_and_uses_those_that_there_are(folder: Path) -> None:
+    keys = TenantKeys(folder)
+    made = keys.of("acme")
+    look = StandInKeys(keys)
+    assert look.of("acme").pseudonyms == made.pseudonyms
+    assert (
+        look.of("birch").pseudonyms == look.of("birch").pseudonyms != StandInKeys(keys).of("birch").pseudonyms
+    )
+    assert list(look.missing) == ["birch"]
+    assert len(list(folder.iterdir())) == 1
+    keys.make(look.missing)
+    assert StandInKeys(keys).of("birch").pseudonyms == keys.of("birch").pseudonyms

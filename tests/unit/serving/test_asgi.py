@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ from bench.synthetic_home import TENANT, publish_model, write_snapshot
 
 from letterpress.clock import ManualClock
 from letterpress.events.codec import decode_line
-from letterpress.events.types import Slate
+from letterpress.events.types import Slate, personal_fields
 from letterpress.features import feature_names
+from letterpress.lake.tenant_keys import TenantKeys
 from letterpress.recommenders import get_recommender
 from letterpress.serving.asgi import Entrance, Message, Receive, Scope, Send
+from letterpress.serving.private_request import PERSONAL
 from letterpress.serving.service import RankingService
 from letterpress.settings import Home, ServiceSettings, Settings
 
@@ -350,6 +353,42 @@ def test_builders_are_logged_as_keyed_hashes_that_stay_equal(root: Path) -> None
     assert first == again != other
     assert first is not None
     assert first.startswith("h1:")
+
+
+def test_people_are_the_fields_that_the_request_declares_personal(root: Path) -> None:
+    assert PERSONAL == ("builder_id", "session_id") == personal_fields("slate")
+    service = start_service(root)
+    answer = rank(service, request(builder_id="ann", session_id="visit-1")).json
+    (slate,) = [each for each in logged_slates(service, root) if each.slate_id == answer["slate_id"]]
+    assert all(str(getattr(slate, name)).startswith("h1:") for name in PERSONAL)
+
+
+@pytest.mark.parametrize(
+    "asked", [{"builder_id": "ann"}, {"slot": "bob@example.com"}, {"tenant": "bob@example.com"}]
+)
+def test_a_request_that_is_refused_makes_no_key_and_the_first_that_is_ranked_makes_one_beside_the_loop(
+    tmp_path: Path, root: Path, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(home=root, keys=tmp_path / "keys", service=ServiceSettings(log_flush_seconds=0.01))
+    service = RankingService(settings, ManualClock(NOW))
+    makers: list[threading.Thread] = []
+    make = TenantKeys.make
+
+    def watched(keys: TenantKeys, tenants: Iterable[str]) -> None:
+        makers.append(threading.current_thread())
+        make(keys, tenants)
+
+    monkeypatch.setattr(TenantKeys, "make", watched)
+    service.start()
+    try:
+        assert rank(service, request(k=99) | asked).status == 422
+        assert not (tmp_path / "keys").exists()
+        assert [rank(service, request() | asked).status for _ in range(2)] == [200, 200]
+    finally:
+        service.stop()
+    assert len(makers) == 1
+    assert makers[0] is not threading.current_thread()
+    assert list((tmp_path / "keys").glob("*.key"))
 
 
 @pytest.mark.parametrize(
