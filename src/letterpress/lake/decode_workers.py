@@ -50,6 +50,8 @@ class _Worker:
 
     def receive(self) -> DecodedBlock:
         try:
+            # Unpickles, which is safe here: the pipe is anonymous, and at its other end is this very module
+            # in a process that we started. Lines of a log travel as bytes and are decoded as JSON only.
             result: DecodedBlock | Exception = self._results.recv()
         except EOFError:
             raise self._ended() from None
