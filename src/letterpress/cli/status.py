@@ -23,6 +23,11 @@ def _describe(status: dict[str, Any]) -> str:
         lines.append(f"{name}: {'serves ' + served['model'] if served else 'serves nothing yet'}")
         lines += [_describe_version(version) for version in found["versions"]]
     lines += [f"{tenant}: complete up to {mark}" for tenant, mark in status["watermarks"].items()]
+    if status["keys_inside_home"]:
+        lines.append(
+            f"the tenants' keys lie inside {status['home']}, so a copy of it carries them along: "
+            "name another folder in LETTERPRESS_KEYS before there is data that matters"
+        )
     return "\n".join(lines)
 
 

@@ -18,7 +18,8 @@ from letterpress.settings import Settings
 def release_status(settings: Settings) -> dict[str, Any]:
     """For every recommender the served model, its versions, newest last, and their verdicts.
 
-    `watermarks` says for every tenant up to which event time its log is taken for complete.
+    `watermarks` says for every tenant up to which event time its log is taken for complete,
+    `keys_inside_home` whether a copy of the home carries the tenants' keys along.
     """
     home = settings.paths
     pointers = published(home)
@@ -30,7 +31,12 @@ def release_status(settings: Settings) -> dict[str, Any]:
             "versions": [_describe(settings, model) for model in versions(home, name)],
         }
     marks = watermark_texts(settings) if ledger_path(home).is_file() else {}
-    return {"home": str(home.root), "recommenders": recommenders, "watermarks": marks}
+    return {
+        "home": str(home.root),
+        "keys_inside_home": home.keys.is_relative_to(home.root),
+        "recommenders": recommenders,
+        "watermarks": marks,
+    }
 
 
 def _describe(settings: Settings, model: RegisteredModel) -> dict[str, Any]:
