@@ -9,7 +9,8 @@ from __future__ import annotations
 import hmac
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from hashlib import sha256
 from typing import Any
 
 from letterpress.events import contact_patterns as patterns
@@ -30,6 +31,10 @@ _MOST_TRIES = 100
 """Candidates of one text that are looked at; the rest of a text with more is masked as a whole."""
 _LONGEST_LOCAL = 128
 _TOKEN_DIGITS = 16
+_BLOCK_BYTES = 64
+_INNER_PAD = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER_PAD = bytes(byte ^ 0x5C for byte in range(256))
+"""As RFC 2104 makes HMAC out of SHA-256."""
 _PSEUDONYM = re.compile(r"h1:[0-9a-f]{32}")
 _GAPS = b" ./()-"
 _FORM = bytes.maketrans(b"123456789" + _GAPS, b"0" * 9 + b"-" * len(_GAPS))
@@ -40,6 +45,23 @@ _candidate = re.compile(patterns.CANDIDATE)
 def pseudonymise(value: str, key: bytes) -> str:
     """`h1:` and 32 hex digits of HMAC-SHA256; what has that form already stays as it is."""
     return value if is_pseudonym(value) else f"h1:{_digest(value, key)[:32]}"
+
+
+def pseudonymise_all(values: Iterable[str], key: bytes) -> list[str]:
+    """`pseudonymise` for many values that have no such form yet: the key is prepared once, not once a value.
+
+    >>> pseudonymise_all(["bob"], b"key") == [pseudonymise("bob", b"key")]
+    True
+    """
+    block = (key if len(key) <= _BLOCK_BYTES else sha256(key).digest()).ljust(_BLOCK_BYTES, b"\0")
+    inner, outer = sha256(block.translate(_INNER_PAD)), sha256(block.translate(_OUTER_PAD))
+    hashed = []
+    for value in values:
+        first, second = inner.copy(), outer.copy()
+        first.update(value.encode())
+        second.update(first.digest())
+        hashed.append(f"h1:{second.hexdigest()[:32]}")
+    return hashed
 
 
 def is_pseudonym(value: str) -> bool:

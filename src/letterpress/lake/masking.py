@@ -25,6 +25,7 @@ from letterpress.events.personal_data import (
     mask_value,
     may_hold_contact,
     pseudonymise,
+    pseudonymise_all,
 )
 from letterpress.events.types import personal_fields
 from letterpress.lake.tenant_keys import NO_TENANT, TenantKeys
@@ -311,6 +312,8 @@ def _hash_identifiers(
 ) -> pa.Array | None:
     """The column with pseudonyms, each made once; None when it is empty or hashed already."""
     values = _flat(column)
+    if values.null_count == len(values):
+        return None
     plain = pc.invert(pc.match_substring_regex(values, r"\Ah1:[0-9a-f]{32}\z")).fill_null(fill_value=False)
     places = np.flatnonzero(plain.to_numpy(zero_copy_only=False))
     if len(places) == 0:
@@ -320,11 +323,11 @@ def _hash_identifiers(
     pairs = owners.indices.to_numpy().astype(np.int64) * len(coded.dictionary) + coded.indices.to_numpy()
     unique, inverse = np.unique(pairs, return_inverse=True)
     names, texts = owners.dictionary.to_pylist(), coded.dictionary.to_pylist()
-    secrets = [masker.keys.of(name).pseudonyms for name in names]
-    hashed = [
-        pseudonymise(texts[text], secrets[owner])
-        for owner, text in zip(*np.divmod(unique, len(texts)), strict=True)
-    ]
+    hashed: list[str] = []
+    owned, which = np.divmod(unique, len(texts))
+    for owner, name in enumerate(names):  # `unique` is sorted by owner
+        mine = [texts[text] for text in which[owned == owner].tolist()]
+        hashed += pseudonymise_all(mine, masker.keys.of(name).pseudonyms)
     masker.findings[masker.event, field, IDENTIFIER] += len(places)
     pseudonyms = pa.array(hashed, values.type)
     return _put(values, places, pseudonyms.take(pa.array(inverse)))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from letterpress.events.contact_patterns import CANDIDATE
-from letterpress.events.personal_data import mask_text, may_hold_contact, pseudonymise
+from letterpress.events.personal_data import mask_text, may_hold_contact, pseudonymise, pseudonymise_all
 
 KEY = bytes(range(32))
 TOKEN = re.compile(r"\[(email|phone):[0-9a-f]{16}\]")
@@ -211,3 +211,10 @@ def test_a_pseudonym_is_a_keyed_hash_and_stays_what_it_is() -> None:
     assert pseudonymise(once, KEY) == once
     assert pseudonymise("recipient-7", bytes(32)) != once
     assert pseudonymise("h1:" + "0" * 31, KEY) != "h1:" + "0" * 31
+
+
+@pytest.mark.parametrize("length", [1, 32, 64, 65, 200])
+def test_many_pseudonyms_are_those_of_each_whatever_the_length_of_the_key(length: int) -> None:
+    key = bytes(range(7, 7 + length))
+    values = ["bob", "", "Zoë", "a" * 200]
+    assert pseudonymise_all(values, key) == [pseudonymise(value, key) for value in values]
