@@ -118,6 +118,11 @@ class PlatformUnderTest:
         self.api.call("PATCH", f"/dags/{dag_id}", json={"is_paused": True})
         self.paused.add(dag_id)
 
+    def resume(self, dag_id: str) -> None:
+        """Let a paused DAG start runs again."""
+        self.api.call("PATCH", f"/dags/{dag_id}", json={"is_paused": False})
+        self.paused.discard(dag_id)
+
     def clear(self, dag_id: str, run_id: str, tasks: Iterable[str] | None = None) -> None:
         """What the button "clear" of the UI does, to some tasks or to the whole run."""
         body: dict[str, Any] = {"dry_run": False, "only_failed": False}

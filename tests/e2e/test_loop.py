@@ -6,6 +6,7 @@ The tests follow each other: every one begins with what the one before left behi
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import pairwise
@@ -61,6 +62,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory, bandit: Path | None) -> I
             platform.land_history(bandit)
             try:
                 start_airflow(settings)
+                platform.pause("keep_lake")  # it runs by the calendar: at midnight, in the middle of a test
                 yield platform
             finally:
                 stop_services(settings)
@@ -197,6 +199,18 @@ def test_a_late_hour_is_announced_and_built_alone(platform: PlatformUnderTest) -
     assert {each.split(" ")[0] for each in relabelled} <= reacted
     now_known = platform.row_hashes("training_examples", key, f"shown_at < '{arrived}'")
     assert {each.split(" ")[0] for each in changed(known, now_known)} <= reacted
+
+
+def test_the_daily_upkeep_makes_one_file_of_a_day_and_changes_no_mart(platform: PlatformUnderTest) -> None:
+    marts, hours = platform.mart_sums(), set(platform.raw_files())
+    platform.resume("keep_lake")
+    assert platform.run("keep_lake") == "success"
+    platform.pause("keep_lake")
+
+    made = {Path(path).parent.name for path in set(platform.raw_files()) - hours}
+    assert made
+    assert all(re.fullmatch(r"hour=\d{4}-\d\d-\d\d", folder) for folder in made)
+    assert platform.mart_sums() == marts
 
 
 def test_the_warehouse_never_had_two_writers(platform: PlatformUnderTest) -> None:
