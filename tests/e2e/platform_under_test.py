@@ -107,11 +107,14 @@ class PlatformUnderTest:
         """Return when nothing runs and nothing has followed for a while; what a paused DAG holds may wait."""
         deadline, quiet_since = time.monotonic() + PATIENCE_SECONDS, time.monotonic()
         while time.monotonic() - quiet_since < quiet_seconds:
-            runs = [run for run in self.api.runs() if run["dag_id"] not in self.paused]
-            busy = [run["dag_id"] for run in runs if run["state"] in UNFINISHED]
+            busy = [run["dag_id"] for run in self.runs() if run["state"] in UNFINISHED]
             assert time.monotonic() < deadline, f"after {PATIENCE_SECONDS:.0f} s there still run {busy}"
             quiet_since = time.monotonic() if busy else quiet_since
             time.sleep(0.5)
+
+    def runs(self) -> list[dict[str, Any]]:
+        """The newest runs of DAGs that are not paused, oldest first."""
+        return [run for run in self.api.runs() if run["dag_id"] not in self.paused]
 
     def pause(self, dag_id: str) -> None:
         """Let the DAG start nothing any more: its runs queue up."""

@@ -62,7 +62,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory, bandit: Path | None) -> I
             platform.land_history(bandit)
             try:
                 start_airflow(settings)
-                platform.pause("keep_lake")  # it runs by the calendar: at midnight, in the middle of a test
+                platform.pause("keep_lake")  # it runs by the calendar: at midnight, and at a start soon after
                 yield platform
             finally:
                 stop_services(settings)
@@ -70,7 +70,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory, bandit: Path | None) -> I
 
 def test_one_ingest_sets_off_the_whole_chain(platform: PlatformUnderTest) -> None:
     assert platform.run("ingest_events") == "success"
-    runs = platform.api.runs()
+    runs = platform.runs()
     assert {run["dag_id"] for run in runs} == set(DAGS)
     assert [run for run in runs if run["state"] != "success"] == []
     assert Snapshot.open(platform.settings.paths).snapshot_id == platform.models()["snapshot"]
@@ -127,7 +127,7 @@ def test_the_chain_again_leaves_the_same_data_and_models(platform: PlatformUnder
     for dag_id in ("ingest_events", "train_ranker", "release_model"):
         platform.clear(dag_id, newest_run(platform, dag_id))
     assert platform.run("build_features", built) == "success"
-    assert [run for run in platform.api.runs() if run["state"] != "success"] == []
+    assert [run for run in platform.runs() if run["state"] != "success"] == []
     assert len(platform.run_ids("train_ranker")) == 1  # nothing had changed, so nothing was announced
     assert platform.raw_files() == raw
     assert (platform.mart_sums(), platform.models()) == (sums, models)

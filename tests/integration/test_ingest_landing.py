@@ -31,7 +31,7 @@ def test_the_first_build_gets_one_range_and_later_ones_only_what_changed(setting
     clock = ManualClock(START + timedelta(days=3))
     land(settings, "history", [0, 1, 40])
     first = ingest_landing(settings, clock)
-    assert first["ranges"] == ["2026-01-05T00--2026-01-07T00"]
+    assert first["ranges"] == ["2026-01-05T00--2026-01-06T17"]
     announce_ranges(settings, first["ranges"], first["batch"])
     settings.paths.snapshots.mkdir(parents=True)
     (settings.paths.snapshots / "current.json").write_bytes(
