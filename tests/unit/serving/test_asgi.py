@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import threading
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -46,9 +47,24 @@ def start_service(root: Path, **options: Any) -> RankingService:
     return service
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def service(root: Path) -> Iterator[RankingService]:
+    """One for all tests that only ask: to start it takes longer than to ask it."""
     service = start_service(root, max_items=100, max_body_bytes=20_000)
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def own_root(root: Path, tmp_path: Path) -> Path:
+    """A copy of the home as it was published, without what others logged."""
+    return Path(shutil.copytree(root, tmp_path / "own", ignore=shutil.ignore_patterns("landing")))
+
+
+@pytest.fixture
+def own_service(own_root: Path) -> Iterator[RankingService]:
+    """For tests that count, or read what is logged."""
+    service = start_service(own_root, max_items=100, max_body_bytes=20_000)
     yield service
     service.stop()
 
@@ -134,10 +150,10 @@ def test_every_slate_has_an_id_of_its_own(service: RankingService) -> None:
 
 
 def test_what_was_shown_is_logged_with_the_features_that_the_model_saw(
-    service: RankingService, root: Path
+    own_service: RankingService, own_root: Path
 ) -> None:
-    slate = rank(service, request()).json
-    [event] = logged_slates(service, root)
+    slate = rank(own_service, request()).json
+    [event] = logged_slates(own_service, own_root)
     assert event.slate_id == slate["slate_id"]
     assert (event.model, event.snapshot) == (slate["model"], slate["snapshot"])
     assert event.campaign.industry == "food"
@@ -161,14 +177,15 @@ def test_an_unknown_item_without_attributes_is_ranked_as_new(service: RankingSer
 
 
 def test_attributes_of_the_request_go_before_those_of_the_snapshot(
-    service: RankingService, root: Path
+    own_service: RankingService, own_root: Path
 ) -> None:
     names = feature_names(get_recommender("image_enhancement"))
     items = [{"item_id": "item-1", "attributes": {"brightness": 0.125, "unknown": 3}}]
-    rank(service, request(items=None) | {"items": items, "k": 1})
-    rank(service, request(items=None) | {"items": [{"item_id": "item-1"}], "k": 1})
+    rank(own_service, request(items=None) | {"items": items, "k": 1})
+    rank(own_service, request(items=None) | {"items": [{"item_id": "item-1"}], "k": 1})
     given, known = (
-        dict(zip(names, event.items[0].features or [], strict=True)) for event in logged_slates(service, root)
+        dict(zip(names, event.items[0].features or [], strict=True))
+        for event in logged_slates(own_service, own_root)
     )
     assert given["brightness"] == 0.125
     assert known["brightness"] not in {0.125, None}
@@ -299,11 +316,11 @@ def test_before_the_first_champion_the_service_says_what_is_missing(tmp_path: Pa
     service.stop()
 
 
-def test_metrics_count_requests_items_events_and_say_which_model_answers(service: RankingService) -> None:
-    rank(service, request(5))
-    rank(service, request(k=0))
-    call(service, "/v1/events", b"[{}]")
-    text = call(service, "/metrics", method="GET").body.decode()
+def test_metrics_count_requests_items_events_and_say_which_model_answers(own_service: RankingService) -> None:
+    rank(own_service, request(5))
+    rank(own_service, request(k=0))
+    call(own_service, "/v1/events", b"[{}]")
+    text = call(own_service, "/metrics", method="GET").body.decode()
     for line in (
         'letterpress_requests_total{route="/v1/rank",status="200"} 1.0',
         'letterpress_requests_total{route="/v1/rank",status="422"} 1.0',
@@ -326,8 +343,10 @@ def test_the_document_of_the_interface_describes_every_route(service: RankingSer
         assert f"#/components/schemas/{name}" in text or name in {"Item"}
 
 
-def test_a_slate_is_logged_without_personal_data_and_answered_in_the_words_of_the_request(root: Path) -> None:
-    service = start_service(root)
+def test_a_slate_is_logged_without_personal_data_and_answered_in_the_words_of_the_request(
+    own_root: Path,
+) -> None:
+    service = start_service(own_root)
     mail, number = "bob@example.com", "+1 415 555 2671"
     document = request(
         items=None,
@@ -338,28 +357,28 @@ def test_a_slate_is_logged_without_personal_data_and_answered_in_the_words_of_th
     answer = rank(service, document)
     assert answer.status == 200
     assert {item["item_id"] for item in answer.json["items"]} == {f"item of {mail}", "item-1"}
-    slates = [each for each in logged_slates(service, root) if each.slate_id == answer.json["slate_id"]]
+    slates = [each for each in logged_slates(service, own_root) if each.slate_id == answer.json["slate_id"]]
     assert len(slates) == 1
     for value in ("bob@", "example.com", "415 555", "builder-77"):
         assert value not in repr(slates[0])
     assert "item-1" in {item.item_id for item in slates[0].items}
 
 
-def test_builders_are_logged_as_keyed_hashes_that_stay_equal(root: Path) -> None:
-    service = start_service(root)
+def test_builders_are_logged_as_keyed_hashes_that_stay_equal(own_root: Path) -> None:
+    service = start_service(own_root)
     answers = [rank(service, request(builder_id=name)).json for name in ("ann", "ann", "joe")]
-    logged = {each.slate_id: each.builder_id for each in logged_slates(service, root)}
+    logged = {each.slate_id: each.builder_id for each in logged_slates(service, own_root)}
     first, again, other = (logged[answer["slate_id"]] for answer in answers)
     assert first == again != other
     assert first is not None
     assert first.startswith("h1:")
 
 
-def test_people_are_the_fields_that_the_request_declares_personal(root: Path) -> None:
+def test_people_are_the_fields_that_the_request_declares_personal(own_root: Path) -> None:
     assert PERSONAL == ("builder_id", "session_id") == personal_fields("slate")
-    service = start_service(root)
+    service = start_service(own_root)
     answer = rank(service, request(builder_id="ann", session_id="visit-1")).json
-    (slate,) = [each for each in logged_slates(service, root) if each.slate_id == answer["slate_id"]]
+    (slate,) = [each for each in logged_slates(service, own_root) if each.slate_id == answer["slate_id"]]
     assert all(str(getattr(slate, name)).startswith("h1:") for name in PERSONAL)
 
 
