@@ -73,6 +73,7 @@ def test_a_slower_time_begins_for_all_at_once_and_nobody_goes_back(tmp_path: Pat
     def watch(clock: ScaledClock, moments: list[datetime]) -> None:
         while not is_over.is_set():
             moments.append(clock.now())
+            time.sleep(ScaledClock.LOOK_SECONDS / 4)  # without it the writer waits for the interpreter
 
     watchers = [threading.Thread(target=watch, args=pair) for pair in zip(clocks, seen, strict=True)]
     for watcher in watchers:
