@@ -193,6 +193,23 @@ def test_the_catalogue_says_how_full_features_are_and_what_the_served_model_rest
     assert (use["model"], 0 < use["share"] < 1) == ("image_enhancement/2", True)
 
 
+def test_a_damaged_model_leaves_the_last_catalogue_and_the_index_still_comes(
+    settings: Settings,
+) -> None:
+    build_site(settings, CLOCK)
+    before = (settings.paths.site / "features.html").read_bytes()
+    bless(settings, 2, champion="image_enhancement/1")
+    release_challenger(settings, PICTURES, 2, clock=CLOCK)
+    pointer = published(settings.paths)[PICTURES]
+    (settings.paths.root / pointer.bundle / "booster.ubj").write_bytes(b"damaged")
+    (settings.paths.site / "index.html").unlink()
+
+    build_site(settings, CLOCK)
+
+    assert (settings.paths.site / "features.html").read_bytes() == before
+    assert "image_enhancement/2" in (settings.paths.site / "index.html").read_text()
+
+
 def test_a_recommender_without_a_log_is_refused(settings: Settings) -> None:
     with pytest.raises(NotEnoughDataError, match="open_bandit: expected slates to train on, found none"):
         train_challenger(settings, "open_bandit")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from letterpress.cli.output import JsonOption, print_result
 from letterpress.errors import RefusedError, UsageError
+
+if TYPE_CHECKING:
+    from letterpress.settings import Settings
 
 _SHOWN = 20
 
@@ -38,44 +41,55 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Look after the lake: exactly one of the options says how."""
-    from letterpress.orchestration.look_after_lake import (
-        apply_retention,
-        check_ledger,
-        compact_lake,
-        reindex_lake,
-    )
-    from letterpress.orchestration.look_after_lake import verify as verify_lake
     from letterpress.settings import read_settings
 
-    chosen = verify + retain + compact + check + reindex
-    if chosen != 1:
+    steps = {_check: check, _reindex: reindex, _retain: retain, _compact: compact, _verify: verify}
+    chosen = [step for step, is_chosen in steps.items() if is_chosen]
+    if len(chosen) != 1:
         raise UsageError(
             "expected one of --verify, --retain, --compact, --check and --reindex, "
-            f"found {chosen} of them; name one."
+            f"found {len(chosen)} of them; name one."
         )
-    settings = read_settings()
-    if check:
-        found = check_ledger(settings)
-        rows, bad = found["raw_found"], found["quarantined_found"]
-        text = f"{rows} rows in raw and {bad} in quarantine, as the ledger says"
-        print_result(found, as_json=as_json, text=text)
-        return
-    if reindex:
-        made = reindex_lake(settings)
-        print_result(made, as_json=as_json, text=f"{made['events']} events are known, in {made['runs']} runs")
-        return
-    if retain:
-        done = apply_retention(settings)
-        print_result(done, as_json=as_json, text=_say_retained(done))
-        return
-    if compact:
-        made = compact_lake(settings)
-        print_result(made, as_json=as_json, text=_say_compacted(made))
-        return
-    checked = verify_lake(settings)
-    print_result(checked, as_json=as_json, text=_say_checked(checked))
-    if checked["differences"]:
+    found, text = chosen[0](read_settings())
+    print_result(found, as_json=as_json, text=text)
+    if found.get("differences"):
         raise typer.Exit(RefusedError.exit_code)
+
+
+def _check(settings: Settings) -> tuple[dict[str, Any], str]:
+    from letterpress.orchestration.look_after_lake import check_ledger
+
+    found = check_ledger(settings)
+    rows, bad = found["raw_found"], found["quarantined_found"]
+    return found, f"{rows} rows in raw and {bad} in quarantine, as the ledger says"
+
+
+def _reindex(settings: Settings) -> tuple[dict[str, Any], str]:
+    from letterpress.orchestration.look_after_lake import reindex_lake
+
+    made = reindex_lake(settings)
+    return made, f"{made['events']} events are known, in {made['runs']} runs"
+
+
+def _retain(settings: Settings) -> tuple[dict[str, Any], str]:
+    from letterpress.orchestration.look_after_lake import apply_retention
+
+    done = apply_retention(settings)
+    return done, _say_retained(done)
+
+
+def _compact(settings: Settings) -> tuple[dict[str, Any], str]:
+    from letterpress.orchestration.look_after_lake import compact_lake
+
+    made = compact_lake(settings)
+    return made, _say_compacted(made)
+
+
+def _verify(settings: Settings) -> tuple[dict[str, Any], str]:
+    from letterpress.orchestration.look_after_lake import verify
+
+    checked = verify(settings)
+    return checked, _say_checked(checked)
 
 
 def _say_retained(done: dict[str, Any]) -> str:

@@ -9,12 +9,13 @@ from typing import Any
 import msgspec
 
 from letterpress.clock import Clock, ScaledClock
+from letterpress.errors import ModelRefusedError, StorageError
 from letterpress.events.codec import REASONS
 from letterpress.lake.ingest_summary import summarise_ingest
 from letterpress.lake.ledger import ledger_path
 from letterpress.lake.put_aside import masked_counts, quarantined_lines
 from letterpress.lake.snapshot_layout import read_current
-from letterpress.log import log_step
+from letterpress.log import log_step, logger
 from letterpress.orchestration.dbt_docs import PAGE as DBT_DOCS
 from letterpress.orchestration.feature_catalogue import feature_catalogue
 from letterpress.orchestration.forget_certificate import list_certificates
@@ -34,6 +35,8 @@ from letterpress.site.quarantine_page import QuarantineState, ReasonState, write
 VERDICTS_SHOWN = 6
 QUARANTINED_FILES_SHOWN = 200
 TENANTS_SHOWN = 50
+UNREADABLE = "the line in quarantine cannot be read; `letterpress lake --verify` names its file"
+"""What is said of a line that has none of `REASONS`."""
 
 
 def build_site(settings: Settings, clock: Clock | None = None) -> dict[str, Any]:
@@ -45,6 +48,7 @@ def build_site(settings: Settings, clock: Clock | None = None) -> dict[str, Any]
     home = settings.paths
     marks = _watermarks(settings)
     with log_step("build_site") as counts:
+        _write_catalogue(settings)
         state = SiteState(
             built_at=(clock or ScaledClock(settings.paths.clock)).now().isoformat(),
             links=_links(settings),
@@ -56,10 +60,17 @@ def build_site(settings: Settings, clock: Clock | None = None) -> dict[str, Any]
             snapshot=_snapshot(home),
         )
         write_quarantine_page(home.site, _quarantine(home, state.built_at))
-        write_features_page(home.site, feature_catalogue(settings))
         page = write_site(home.site, state)
         counts["recommenders"] = len(state.recommenders)
     return {"page": str(page), "address": f"http://{settings.site.host}:{settings.site.port}/"}
+
+
+def _write_catalogue(settings: Settings) -> None:
+    """Write the catalogue; a damaged snapshot or model leaves the last one, as the index must still come."""
+    try:
+        write_features_page(settings.paths.site, feature_catalogue(settings))
+    except (StorageError, ModelRefusedError) as error:
+        logger.warning("feature catalogue left as it was: %s", error)
 
 
 def _watermarks(settings: Settings) -> list[tuple[str, str]]:
@@ -77,12 +88,14 @@ def _links(settings: Settings) -> list[dict[str, str]]:
         {"name": "Airflow", "address": airflow, "what": "runs and reruns every step"},
         {"name": "Ranking service", "address": f"{service}/readyz", "what": "is it ready, and with what"},
         {"name": "API", "address": f"{service}/docs.json", "what": "OpenAPI document of the service"},
-        {"name": "Features", "address": FEATURES, "what": "what rankers look at, and how much of it"},
     ]
     if (settings.paths.site / DBT_DOCS).is_file():
         links.insert(
             0, {"name": "Models", "address": DBT_DOCS, "what": "every table, its columns and its tests"}
         )
+    if (settings.paths.site / FEATURES).is_file():
+        what = "what rankers look at, and how much of it"
+        links.append({"name": "Features", "address": FEATURES, "what": what})
     if ledger_path(settings.paths).is_file():
         what = "which lines were no events, and why; which personal data was masked"
         links.append({"name": "Quarantine", "address": QUARANTINE, "what": what})
@@ -122,10 +135,6 @@ def _verdicts(home: Home, recommender: str) -> list[dict[str, Any]]:
 def _with_card(home: Home, record: dict[str, Any]) -> dict[str, Any]:
     page = card_page(record["model"])
     return {**record, "card": page if (home.site / page).is_file() else None}
-
-
-UNREADABLE = "the line in quarantine cannot be read; `letterpress lake --verify` names its file"
-"""What is said of a line that has none of `REASONS`."""
 
 
 def _quarantine(home: Home, built_at: str) -> QuarantineState:
