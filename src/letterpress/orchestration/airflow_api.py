@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
@@ -87,8 +88,16 @@ class AirflowApi:
             time.sleep(0.5)
         raise BrokenError(f"{dag_id} did not end within {timeout_seconds:.0f} s; look at {run_id} in the UI.")
 
-    def wait_until_quiet(self, *, timeout_seconds: float, quiet_seconds: float = 4.0) -> None:
+    def wait_until_quiet(
+        self,
+        *,
+        timeout_seconds: float,
+        quiet_seconds: float = 4.0,
+        watch: Callable[[list[dict[str, Any]]], None] = lambda _runs: None,
+    ) -> None:
         """Return when no run is under way and none has followed for `quiet_seconds`.
+
+        `watch` is handed the newest runs at every look.
 
         Raises:
             BrokenError: runs are still under way after `timeout_seconds`.
@@ -96,7 +105,9 @@ class AirflowApi:
         deadline = time.monotonic() + timeout_seconds
         quiet_since: float | None = None
         while time.monotonic() < deadline:
-            busy = [run["dag_id"] for run in self.runs() if run["state"] in UNFINISHED]
+            runs = self.runs()
+            watch(runs)
+            busy = [run["dag_id"] for run in runs if run["state"] in UNFINISHED]
             if busy:
                 quiet_since = None
             elif quiet_since is None:

@@ -64,18 +64,19 @@ def run_demo(settings: Settings, say: Say) -> dict[str, Any]:
     start_airflow(settings)
     with AirflowApi(settings) as api:
         say(f"Airflow is up at {airflow_url(settings)}; ingest_events is triggered, assets do the rest")
-        first = api.trigger("ingest_events", note="history of the demo")
-        _wait_for_champion(settings, api, first)
+        news = _RunNews(say)
+        api.trigger("ingest_events", note="history of the demo")
+        _wait_for_champion(settings, api, news)
         say("the first champion is popularity; starting the service from its Bento")
         start_service(settings)
         with Pulse(settings) as pulse:
-            _let_dags_run(api, settings, say)
+            _let_dags_run(api, settings, news, say)
             say(f"{VISITS} builders ask the service on one day; the outcomes of the next days follow")
             visits = _visit(settings)
             say("what the service logged goes round the loop")
             time.sleep(settings.service.log_rotate_seconds + 1)
             api.trigger("ingest_events", note="slates that the service returned, and what became of them")
-            _let_dags_run(api, settings, say)
+            _let_dags_run(api, settings, news, say)
             answer = measure_answer(settings, WATCHED)
     build_site(settings)
     return _report(settings, visits, pulse, answer, notes, seconds=time.monotonic() - began)
@@ -125,17 +126,32 @@ def _land_open_bandit(settings: Settings, say: Say) -> list[str]:
     return ["the Open Bandit log was not to be had; the demo did without it"]
 
 
-def _wait_for_champion(settings: Settings, api: AirflowApi, ingest_run: str) -> None:
-    state = api.wait_for_run("ingest_events", ingest_run, timeout_seconds=PATIENCE_SECONDS)
-    _refuse_failed([{"dag_id": "ingest_events", "dag_run_id": ingest_run, "state": state}])
+class _RunNews:
+    """Says of every DAG run when it begins and how it ends, so that minutes of work are not silent."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._told: dict[tuple[str, str], str] = {}
+
+    def __call__(self, runs: list[dict[str, Any]]) -> None:
+        for run in runs:
+            key, state = (run["dag_id"], run["dag_run_id"]), run["state"]
+            if state != "queued" and self._told.get(key) != state:
+                self._told[key] = state
+                self._say(f"  {run['dag_id']} {run['partition_key'] or ''}: {state}".replace(" :", ":"))
+
+
+def _wait_for_champion(settings: Settings, api: AirflowApi, news: _RunNews) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while WATCHED not in published(settings.paths) and time.monotonic() < deadline:
-        _refuse_failed(api.runs())
+        runs = api.runs()
+        news(runs)
+        _refuse_failed(runs)
         time.sleep(1)
 
 
-def _let_dags_run(api: AirflowApi, settings: Settings, say: Say) -> None:
-    api.wait_until_quiet(timeout_seconds=PATIENCE_SECONDS)
+def _let_dags_run(api: AirflowApi, settings: Settings, news: _RunNews, say: Say) -> None:
+    api.wait_until_quiet(timeout_seconds=PATIENCE_SECONDS, watch=news)
     _refuse_failed(api.runs())
     served = ", ".join(each.model for each in published(settings.paths).values())
     say(f"all runs are done; now served: {served}")
