@@ -28,7 +28,8 @@ def log(tmp_path: Path) -> Iterator[EventLog]:
 
 
 def logged(folder: Path) -> list[str]:
-    return [line for path in sorted(folder.glob("*.jsonl*")) for line in path.read_text().splitlines()]
+    """Lines of the files that anybody may see; one that is still hidden may be renamed at any moment."""
+    return [line for path in sorted(folder.glob("[!.]*.jsonl*")) for line in path.read_text().splitlines()]
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
