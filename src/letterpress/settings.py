@@ -114,6 +114,12 @@ class ServiceSettings(_Section):
         default=1000, ge=1, le=1000, description="most items of a request; no more fit into a logged slate"
     )
     max_body_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
+    audit_share: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="share of slates that are logged with all that the audit of features needs",
+    )
     log_flush_seconds: float = Field(default=0.1, gt=0)
     log_rotate_seconds: float = Field(default=5.0, gt=0, description="age at which a log file is landed")
 

@@ -17,6 +17,7 @@ from letterpress.events.types import (
     SCHEMA_VERSION,
     UNIT_MARK,
     CampaignContext,
+    DescribedItem,
     Event,
     Experiment,
     ShownItem,
@@ -29,6 +30,7 @@ PARTS: dict[str, type[Struct]] = {
     "campaign": CampaignContext,
     "items[]": ShownItem,
     "experiment": Experiment,
+    "described[]": DescribedItem,
 }
 _HEAD = "| field | required | type and range | unit | meaning |\n|---|---|---|---|---|"
 

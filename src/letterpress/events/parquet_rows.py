@@ -25,7 +25,7 @@ ROWS_AT_ONCE = 4096
 _RENAMED = {"schema_hash": "feature_schema"}
 """Raw columns that kept the name which their field had in version 1."""
 _MAPS = ("attributes", "labels")
-_PARTS = (*_MAPS, "campaign", "experiment", "items", "extra")
+_PARTS = (*_MAPS, "campaign", "experiment", "items", "described", "extra")
 """Fields that are no single value: a column of texts has them as JSON."""
 
 

@@ -128,6 +128,14 @@ class ShownItem(Struct, kw_only=True, omit_defaults=True, gc=False, forbid_unkno
     ] = None
 
 
+class DescribedItem(Struct, kw_only=True, omit_defaults=True, gc=False, forbid_unknown_fields=True):
+    """What a request said of an item that the slate shows, as far as features look at it."""
+
+    item_id: Annotated[Identifier, _says("The item.")]
+    attributes: Annotated[dict[str, float], _says("Numbers that the request gave.")] = {}
+    labels: Annotated[dict[str, str], _says("Texts that the request gave.")] = {}
+
+
 class Experiment(Struct, kw_only=True, omit_defaults=True, gc=False, forbid_unknown_fields=True):
     """An A/B send: the items that are sent at once are its arms."""
 
@@ -159,6 +167,10 @@ class Slate(Event, tag="slate"):
     builder_id: BuilderId = None
     session_id: SessionId = None
     experiment: Annotated[Experiment | None, _says("Set when several of its items are sent at once.")] = None
+    described: Annotated[
+        Annotated[list[DescribedItem], Meta(max_length=1000)] | None,
+        _says("What the request said of the items. Set by the service on a sample, for the audit."),
+    ] = None
 
 
 class Interaction(Event, tag="interaction"):

@@ -12,10 +12,11 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from letterpress.events.types import CampaignContext, Event, Experiment, ShownItem
+from letterpress.events.types import CampaignContext, DescribedItem, Event, Experiment, ShownItem
 from letterpress.lake.raw_schema import (
     ATTRIBUTES,
     CAMPAIGN,
+    DESCRIBED_ITEM,
     EXPERIMENT,
     FEATURES,
     INSTANT,
@@ -120,6 +121,22 @@ def _shown_items(slates: Sequence[Any]) -> pa.Array:
     )
 
 
+def _described(found: list[list[DescribedItem] | None]) -> pa.Array:
+    kind = pa.list_(DESCRIBED_ITEM)
+    if not any(each is not None for each in found):
+        return pa.nulls(len(found), kind)
+    items = list(chain.from_iterable(each or () for each in found))
+    parts = [
+        _column(items, "item_id"),
+        _maps([item.attributes for item in items], ATTRIBUTES),
+        _maps([item.labels for item in items], LABELS),
+    ]
+    structs = pa.StructArray.from_arrays(parts, fields=list(DESCRIBED_ITEM))
+    offsets = _offsets([len(each or ()) for each in found])
+    missing = pa.array([each is None for each in found], pa.bool_())
+    return pa.ListArray.from_arrays(offsets, structs, type=kind, mask=missing)
+
+
 def _experiments(found: list[Experiment | None]) -> pa.Array:
     if not any(found):
         return pa.nulls(len(found), EXPERIMENT)
@@ -152,6 +169,7 @@ def _slate_body(events: Sequence[Any]) -> dict[str, pa.Array]:
         "seed": pa.array([event.seed for event in events], pa.int64()),
         "schema_hash": _column(events, "feature_schema"),
         "experiment": _experiments([event.experiment for event in events]),
+        "described": _described([event.described for event in events]),
     }
 
 

@@ -40,6 +40,7 @@ SHOWN_ITEM = pa.struct(
     ]
 )
 EXPERIMENT = pa.struct([("experiment_id", pa.string()), ("unit", pa.string()), ("original_arm", pa.string())])
+DESCRIBED_ITEM = pa.struct([("item_id", pa.string()), ("attributes", ATTRIBUTES), ("labels", LABELS)])
 ENVELOPE = [
     ("event_id", pa.string()),
     ("tenant", pa.string()),
@@ -76,6 +77,7 @@ RAW_SCHEMAS: dict[str, pa.Schema] = {
             ("builder_id", pa.string()),
             ("session_id", pa.string()),
             ("experiment", EXPERIMENT),
+            ("described", pa.list_(DESCRIBED_ITEM)),
         ]
     ),
     "interaction": pa.schema(

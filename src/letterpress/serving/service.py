@@ -96,6 +96,7 @@ class RankingService:
             private,
             self.clock.now(),
             max_items=self.settings.service.max_items,
+            audit_share=self.settings.service.audit_share,
             has_escapes=has_escapes,
             names=names,
         )

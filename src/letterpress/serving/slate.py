@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from letterpress.events.codec import find_problem
-from letterpress.events.types import ShownItem, Slate
+from letterpress.events.types import DescribedItem, ShownItem, Slate
 from letterpress.lake.snapshots import Snapshot
 from letterpress.ranking.exploration import POLICY, Choice, choose_order, seed_of
 from letterpress.recommenders import Recommender
+from letterpress.serving.audit_sample import describe_items, is_sampled
 from letterpress.serving.candidates import Candidates, gather_candidates
 from letterpress.serving.loaded import LoadedModel
 from letterpress.serving.messages import RankAnswer, RankedItem, RankRequest
@@ -38,6 +39,8 @@ class RankedSlate:
     """(k, features) of the items shown, best place first."""
     is_explored: bool
     candidates: int
+    described: list[DescribedItem] | None
+    """What the request said of the items shown; None where the slate is not in the sample of the audit."""
     names: Mapping[str, str]
     """What the request calls those items whose ids were masked, by masked id."""
 
@@ -80,6 +83,7 @@ class RankedSlate:
             builder_id=self.request.builder_id,
             session_id=self.request.session_id,
             feature_schema=self.schema_hash,
+            described=self.described,
         )
 
 
@@ -90,6 +94,7 @@ def rank_slate(
     now: datetime,
     *,
     max_items: int,
+    audit_share: float,
     has_escapes: bool,
     names: Mapping[str, str] = NO_NAMES,
 ) -> RankedSlate:
@@ -105,20 +110,30 @@ def rank_slate(
     slate_id = make_slate_id(now)
     seed = seed_of(slate_id)
     choice = choose_order(scores, k, model.recommender.exploration, seed)
+    answer = _answer(model, snapshot.snapshot_id, slate_id, candidates, choice, scores.tolist())
     ranked = RankedSlate(
         request=request,
-        answer=_answer(model, snapshot.snapshot_id, slate_id, candidates, choice, scores.tolist()),
+        answer=answer,
         shown_at=now,
         seed=seed,
         schema_hash=model.plan.schema_hash,
         features=features[choice.order],
         is_explored=choice.is_explored,
         candidates=len(candidates.item_ids),
+        described=_sampled(model.recommender, request, answer, seed, audit_share),
         names=names,
     )
     if has_escapes and (problem := find_problem(ranked.to_event(), has_escapes=True)) is not None:
         raise wrong_field(problem.field or "", str(problem))
     return ranked
+
+
+def _sampled(
+    recommender: Recommender, request: RankRequest, answer: RankAnswer, seed: int, share: float
+) -> list[DescribedItem] | None:
+    if not is_sampled(seed, share):
+        return None
+    return describe_items(recommender, request.items, [item.item_id for item in answer.items])
 
 
 def places_to_fill(k: int | None, recommender: Recommender, items: int) -> int:

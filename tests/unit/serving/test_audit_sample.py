@@ -1,0 +1,38 @@
+"""Which slates say what was asked for, and what they say."""
+
+from __future__ import annotations
+
+from letterpress.ranking.exploration import seed_of
+from letterpress.recommenders import get_recommender
+from letterpress.serving.audit_sample import describe_items, is_sampled
+from letterpress.serving.messages import RequestItem
+
+PICTURES = get_recommender("image_enhancement")
+
+
+def test_a_share_of_slates_is_sampled_and_exploration_has_no_say_in_it() -> None:
+    seeds = [seed_of(f"slate-{number}") for number in range(20_000)]
+    explored = sorted(seeds)[:1000]
+    assert 0.045 < sum(is_sampled(seed, 0.05) for seed in seeds) / len(seeds) < 0.055
+    assert 20 < sum(is_sampled(seed, 0.05) for seed in explored) < 90
+    assert all(is_sampled(seed, 1.0) for seed in seeds)
+    assert not any(is_sampled(seed, 0.0) for seed in seeds)
+
+
+def test_only_what_features_look_at_is_kept_of_items_that_are_shown() -> None:
+    items = [
+        RequestItem(item_id="a", attributes={"warmth": 0.5, "price": 9.0}, labels={"enhancement": "warm"}),
+        RequestItem(item_id="b", labels={"enhancement": "cool", "alt": "a beach"}),
+        RequestItem(item_id="c"),
+    ]
+    described = describe_items(PICTURES, items, ["c", "a"])
+    assert described is not None
+    assert [(each.item_id, each.attributes, each.labels) for each in described] == [
+        ("a", {"warmth": 0.5}, {"enhancement": "warm"})
+    ]
+    assert describe_items(PICTURES, None, ["c", "a"]) == []
+
+
+def test_a_request_with_a_contact_in_a_text_stays_out_of_the_sample() -> None:
+    lines = [RequestItem(item_id="a", labels={"text": "Write to jo@example.com today"})]
+    assert describe_items(get_recommender("subject_line"), lines, ["a"]) is None
