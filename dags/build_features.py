@@ -52,11 +52,11 @@ with DAG(
     @task
     def check_range(*, dag_run: Any = None, params: Any = None) -> list[str]:
         """First and last hour of the partition; fails with a sentence when there is none."""
-        from letterpress.orchestration.build_features import require_raw_events
+        from letterpress.lake.partitions import HourRange
+        from letterpress.orchestration.build_features import start_build
 
         with task_settings() as settings:
-            require_raw_events(settings)
-            partition_of(dag_run, params, EXAMPLE)
+            start_build(settings, HourRange.parse(partition_of(dag_run, params, EXAMPLE)))
             return range_bounds(dag_run, params)
 
     @task(pool=WAREHOUSE_POOL)

@@ -62,6 +62,11 @@ class Home(_Section):
         return self.root / "landing"
 
     @property
+    def live(self) -> Path:
+        """What the workers of the service let each other know, as long as no snapshot holds it."""
+        return self.root / "live"
+
+    @property
     def quarantine(self) -> Path:
         """Lines that could not be read, with their reasons."""
         return self.root / "quarantine"

@@ -54,7 +54,7 @@ def judged(settings: Settings) -> Settings:
     )
     entry = put_aside(settings, report, "0" * 64)
     latest = {"fern": CLOCK.now(), "alder": CLOCK.now() - timedelta(days=2)}
-    commit_batch(settings.paths, [entry], [], [], CLOCK.now(), latest=latest)
+    commit_batch(settings.paths, [entry], {}, [], CLOCK.now(), latest=latest)
     return settings
 
 
@@ -116,7 +116,7 @@ def test_the_quarantine_page_counts_reasons_by_file_and_says_what_they_mean(
     )
     entry = put_aside(judged, report, "1" * 64)
     masked = {("outcome", "recipient_id", "identifier"): 1200}
-    commit_batch(judged.paths, [entry], [], [], CLOCK.now(), masked=masked)
+    commit_batch(judged.paths, [entry], {}, [], CLOCK.now(), masked=masked)
     taken_back = FileReport("night.jsonl", 10, 9, 0, 1, {"not_json": 1})
     put_aside(judged, taken_back, "1" * 64)
     commit_requeue(judged.paths, [("1" * 16, "not_utf8", 2)], [], CLOCK.now())

@@ -204,7 +204,7 @@ class _Batch:
         commit_batch(
             self.home,
             self.entries,
-            self.stage.hours,
+            self.stage.received,
             moves,
             self.at,
             identity=identity,

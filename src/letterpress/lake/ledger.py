@@ -28,6 +28,8 @@ from letterpress.lake.stored_files import (
     record_files,
     recorded_files,
 )
+from letterpress.lake.unbuilt_hours import SCHEMA as UNBUILT_HOURS
+from letterpress.lake.unbuilt_hours import record_unbuilt
 from letterpress.settings import Home
 
 _SCHEMA = """
@@ -108,7 +110,7 @@ def open_ledger(home: Home) -> Iterator[sqlite3.Connection]:
         connection = sqlite3.connect(path, timeout=30.0)
         try:
             connection.execute("pragma secure_delete = on")  # the names of landed files are their senders'
-            connection.executescript(_SCHEMA + STORED_FILES)
+            connection.executescript(_SCHEMA + STORED_FILES + UNBUILT_HOURS)
             with connection:
                 yield connection
         finally:
@@ -123,7 +125,7 @@ def open_ledger(home: Home) -> Iterator[sqlite3.Connection]:
 def commit_batch(
     home: Home,
     entries: Sequence[FileEntry],
-    hours: Iterable[tuple[str, str]],
+    hours: Mapping[tuple[str, str], datetime],
     moves: Iterable[tuple[Path, Path]],
     at: datetime,
     *,
@@ -133,6 +135,7 @@ def commit_batch(
 ) -> None:
     """Record files, changed hours (recommender, hour) and the moves to do, all or nothing.
 
+    `hours` says of each when the first of the events that it gains was received.
     The landing files of `entries` are deleted with the moves. `identity` are the runs of keys that change,
     `latest` the last event time of every tenant, `masked` how often personal data was found: (event type,
     field, kind).
@@ -154,6 +157,7 @@ def commit_batch(
             "insert into masked values (?, ?, ?, ?, ?)",
             [(batch, *what, found) for what, found in sorted(masked.items())],
         )
+        record_unbuilt(ledger, hours)
         insert_moves(ledger, home, moves)
         read = [(entry.landed or entry.report.path, entry.sha256) for entry in entries]
         ledger.executemany("insert into deletions values (?, ?)", read)

@@ -6,9 +6,11 @@ import shutil
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from letterpress.errors import StorageError
@@ -30,6 +32,8 @@ class RawStage:
         self._threads = threads
         self._held: list[SortedRows] = []
         self._parts: dict[Target, list[SpilledPart | pa.Table]] = defaultdict(list)
+        self.received: dict[tuple[str, str], datetime] = {}
+        """When the first of the rows that a (recommender, hour) gains was received."""
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
         self._spilled = SpillFile(self._folder)
@@ -57,6 +61,7 @@ class RawStage:
         """Put what is held on the disk until the end: a batch need not fit into memory."""
         for held in self._held:
             for target, rows in held.parts():
+                self._note_received(target, rows)
                 self._parts[target].append(self._spilled.write(rows))
         self._held.clear()
 
@@ -64,12 +69,18 @@ class RawStage:
         """Write every partition that changes; (staged file, its place in raw)."""
         for held in self._held:
             for target, rows in held.parts():
+                self._note_received(target, rows)
                 self._parts[target].append(rows)
         with ThreadPoolExecutor(self._threads) as pool:
             moves = list(pool.map(self._write, self._parts))
         self._held.clear()
         self._spilled.close()
         return moves
+
+    def _note_received(self, target: Target, rows: pa.Table) -> None:
+        place = (target.recommender, target.hour)
+        first: datetime = pc.min(rows["received_at"]).as_py()
+        self.received[place] = min(first, self.received.get(place, first))
 
     def _write(self, target: Target) -> tuple[Path, Path]:
         """Stage one partition: what is there, and what was added."""

@@ -21,18 +21,22 @@ _ROW_GROUP_ROWS = 65536
 
 
 def export_recommender(
-    connection: duckdb.DuckDBPyConnection, folder: Path, recommender: str, spec: SnapshotSpec
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    recommender: str,
+    spec: SnapshotSpec,
+    as_of: datetime | None,
 ) -> dict[str, int]:
-    """Write everything of one recommender into `folder`; rows by file stem."""
+    """Write everything of one recommender into `folder`, counts as of `as_of`; rows by file stem."""
     folder.mkdir(parents=True)
-    rows = {entity: _export_counts(connection, folder, recommender, entity) for entity in ENTITIES}
+    rows = {entity: _export_counts(connection, folder, recommender, entity, as_of) for entity in ENTITIES}
     rows["items"] = _export_items(connection, folder, recommender, spec.attributes)
     rows["training"] = _export_training(connection, folder, recommender)
     return rows
 
 
 def read_span(connection: duckdb.DuckDBPyConnection) -> tuple[datetime | None, str | None, str | None]:
-    """(as of, first slate hour, last slate hour) of the warehouse; None when it is empty."""
+    """(newest as-of time, first slate hour, last slate hour) of the warehouse; None when it is empty."""
     rows = connection.sql(
         """
         select
@@ -41,18 +45,24 @@ def read_span(connection: duckdb.DuckDBPyConnection) -> tuple[datetime | None, s
             (select max(hour) from fct_slate_items)
         """
     ).fetchall()
-    as_of, first_hour, last_hour = rows[0]
-    return as_of, first_hour, last_hour
+    newest, first_hour, last_hour = rows[0]
+    return newest, first_hour, last_hour
 
 
-def _export_counts(connection: duckdb.DuckDBPyConnection, folder: Path, recommender: str, entity: str) -> int:
+def _export_counts(
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    recommender: str,
+    entity: str,
+    as_of: datetime | None,
+) -> int:
     """The keys of an entity and `<entity>.npy`; a last row of zeros answers for every unknown key."""
     key = ", ".join(ENTITIES[entity])
     sums = ", ".join(f"cast(sum({name}) as bigint) as {name}" for name in COUNT_NAMES)
     table: pa.Table = connection.sql(
         f"select concat_ws(?, {key}) as key, {sums} from ftr_{entity}_hours "  # noqa: S608 - our own names
-        f"where recommender = ? group by {key} order by {key}",
-        params=[KEY_SEPARATOR, recommender],
+        f"where recommender = ? and as_of_at <= ? group by {key} order by {key}",
+        params=[KEY_SEPARATOR, recommender, as_of],
     ).to_arrow_table()
     write_entity(folder, entity, table["key"], np.stack([table[name] for name in COUNT_NAMES], axis=1))
     return int(table.num_rows)

@@ -52,7 +52,7 @@ class Manifest(msgspec.Struct, frozen=True):
 
     format: int
     as_of: datetime | None
-    """Counts hold what had arrived before this moment; null when nothing has."""
+    """A whole hour: counts hold what had arrived before it; null when nothing has."""
     first_hour: str | None
     last_hour: str | None
     """Slate hours that the training sets span."""

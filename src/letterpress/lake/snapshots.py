@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from letterpress.atomic_file import sync_path, write_atomically
 from letterpress.clock import Clock
 from letterpress.errors import NotYetThereError, StorageError, as_clause
+from letterpress.lake.complete_hours import complete_until, start_of_hour
 from letterpress.lake.durability import sync_paths
 from letterpress.lake.key_table import KeyTable
 from letterpress.lake.known_items import KnownItems, load_known_items
@@ -67,6 +68,9 @@ def publish_snapshot(
 ) -> SnapshotInfo:
     """Write what the warehouse holds as a snapshot, make it the current one, drop all but `kept`.
 
+    Counts are of complete hours only (ADR 0025): what is still on its way, or arrived in the running hour,
+    is left for the next snapshot. They never go back behind those of the current one.
+
     Raises:
         BrokenError: there is no warehouse, or another process writes it.
         StorageError: it lacks the marts, or the files cannot be written; the current snapshot stays.
@@ -74,7 +78,7 @@ def publish_snapshot(
     home.snapshots.mkdir(parents=True, exist_ok=True)
     staged = Path(tempfile.mkdtemp(prefix=".staged-", dir=home.snapshots))
     try:
-        manifest = _write_files(home, staged, spec, threads)
+        manifest = _write_files(home, staged, spec, clock, threads)
         name, is_new = snapshot_id(manifest), _move_into_place(home, staged, manifest)
     except duckdb.Error as error:
         raise StorageError(
@@ -87,12 +91,16 @@ def publish_snapshot(
     return SnapshotInfo(name, manifest, is_new)
 
 
-def _write_files(home: Home, staged: Path, spec: Mapping[str, SnapshotSpec], threads: int) -> Manifest:
+def _write_files(
+    home: Home, staged: Path, spec: Mapping[str, SnapshotSpec], clock: Clock, threads: int
+) -> Manifest:
     entries = {}
+    until = complete_until(home, clock)
     with connect_warehouse(home, read_only=True, threads=threads) as connection:
-        as_of, first_hour, last_hour = read_span(connection)
+        newest, first_hour, last_hour = read_span(connection)
+        as_of = _as_of(home, newest, until, clock)
         for recommender, wanted in sorted(spec.items()):
-            rows = export_recommender(connection, staged / recommender, recommender, wanted)
+            rows = export_recommender(connection, staged / recommender, recommender, wanted, as_of)
             entries[recommender] = RecommenderEntry(
                 wanted.attributes, wanted.features, wanted.schema_hash, rows
             )
@@ -102,6 +110,26 @@ def _write_files(home: Home, staged: Path, spec: Mapping[str, SnapshotSpec], thr
     (staged / MANIFEST).write_bytes(encode_manifest(manifest))
     sync_paths((*paths, staged / MANIFEST, *(staged / recommender for recommender in entries), staged))
     return manifest
+
+
+def _as_of(home: Home, newest: datetime | None, until: datetime, clock: Clock) -> datetime | None:
+    """The end of the last complete hour that the warehouse knows of; None when it knows of none.
+
+    An event that says of itself that it was received long ago must not take away what is served.
+    """
+    if newest is None:
+        return None
+    served = _served_as_of(home)
+    as_of = min(newest, until) if served is None else max(served, min(newest, until))
+    return min(as_of, start_of_hour(clock.now()))
+
+
+def _served_as_of(home: Home) -> datetime | None:
+    try:
+        current = read_current(home)
+        return None if current is None else read_manifest(home.snapshots / current.snapshot).as_of
+    except StorageError:
+        return None  # about to be replaced
 
 
 def _move_into_place(home: Home, staged: Path, manifest: Manifest) -> bool:

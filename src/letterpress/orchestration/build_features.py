@@ -16,6 +16,7 @@ from letterpress.errors import (
     NotEnoughDataError,
     StorageError,
 )
+from letterpress.lake.complete_hours import begin_build
 from letterpress.lake.partitions import HourRange, format_hour
 from letterpress.lake.raw_readers import settle_raw
 from letterpress.lake.raw_schema import ANCHOR_RECOMMENDER, ensure_anchors
@@ -43,7 +44,7 @@ def build_features(
         BrokenError: a model could not be built; its rows are as they were.
     """
     changed = HourRange.parse(range_text) if range_text else None
-    require_raw_events(settings)
+    start_build(settings, changed)
     arguments = [
         "build",
         "--exclude-resource-type",
@@ -80,6 +81,17 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
         "DBT_LOG_PATH": str(settings.paths.log / "dbt"),
         "DBT_TARGET_PATH": str(settings.paths.airflow / "dbt" / "target"),
     }
+
+
+def start_build(settings: Settings, changed: HourRange | None) -> None:
+    """Get raw ready to be read, and remember what the build of `changed` will have taken in.
+
+    Raises:
+        NotEnoughDataError: no event was ever brought into raw.
+        AlreadyRunningError: another process changes raw.
+    """
+    require_raw_events(settings)
+    begin_build(settings.paths, changed)
 
 
 def require_raw_events(settings: Settings) -> None:

@@ -21,6 +21,7 @@ from letterpress.lake.ingest_lock import hold_ingest_lock
 from letterpress.lake.masking import mask_name
 from letterpress.lake.mentions import find_mentions
 from letterpress.lake.residue import find_names, names_in_folder, overwrite_names, unreadable_copies
+from letterpress.lake.service_log import service_log_folder
 from letterpress.lake.snapshot_layout import CURRENT, read_current
 from letterpress.lake.snapshots import keep_only_current
 from letterpress.lake.subject import Subject, forgetting_folder, request_id
@@ -162,7 +163,7 @@ def _require_free_warehouse(settings: Settings) -> None:
 
 def _land_service_log(settings: Settings) -> list[str]:
     """Wait, bounded, until a running service has landed what it logged; the files that stayed open."""
-    folder = settings.paths.landing / "service"
+    folder = service_log_folder(settings.paths)
     land_abandoned(folder)
     before = {path for path in folder.glob(f"*{OPEN_SUFFIX}") if path.stat().st_size}
     deadline = time.monotonic() + settings.service.log_rotate_seconds + _GRACE_SECONDS

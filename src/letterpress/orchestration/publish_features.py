@@ -6,6 +6,8 @@ from typing import Any
 
 from letterpress.clock import Clock, ScaledClock
 from letterpress.features import feature_names, schema_hash
+from letterpress.lake.complete_hours import finish_build
+from letterpress.lake.partitions import HourRange
 from letterpress.lake.snapshots import Snapshot, SnapshotSpec, publish_snapshot
 from letterpress.log import log_step
 from letterpress.recommenders import RECOMMENDERS
@@ -25,13 +27,14 @@ def publish_features(
 ) -> dict[str, Any]:
     """Publish the warehouse as the current snapshot; its id, as-of time and rows.
 
-    `range_text` is only reported: a snapshot always holds everything that is known.
+    `range_text` is what was built: its hours wait no longer. A snapshot always holds all that is known.
 
     Raises:
         BrokenError: there is no warehouse, or another process writes it.
         StorageError: the marts are missing or the disk is full; the current snapshot stays.
     """
     with log_step("publish_features", range=range_text or "all") as counts:
+        finish_build(settings.paths, HourRange.parse(range_text) if range_text else None)
         info = publish_snapshot(
             settings.paths,
             snapshot_spec(),

@@ -78,6 +78,13 @@ class EventIntake:
             RequestProblemError: the body is no batch, or the log did not answer in time.
             StorageError: the log does not reach the disk, or a key cannot be read; nothing was accepted.
         """
+        ticket = self._log.hold_mark()
+        try:
+            return await self._take(body)
+        finally:
+            self._log.release_mark(ticket)
+
+    async def _take(self, body: bytes) -> EventsAnswer:
         accepted: dict[Key, bytes] = {}
         answer = EventsAnswer(accepted=0, duplicate=0, rejected=[])
         for index, line in enumerate(split_batch(body)):

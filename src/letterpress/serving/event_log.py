@@ -5,6 +5,9 @@ so that an accepted event survives the death of the process. Files are `<name>.j
 grow and lose the `.open` when they are landed. The lock on an open file dies with its process, which is
 how a later start knows what was left behind.
 
+A mark says up to when everything that this worker received is on disk (ADR 0025). Whoever stamps an event
+holds the mark back until its line is written.
+
 When the disk takes nothing the service stays up: waiting events are refused at once, slates are kept up
 to a bound and then counted as unlogged, and the write is tried again.
 """
@@ -18,12 +21,16 @@ import itertools
 import os
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
+from datetime import datetime
 from pathlib import Path
 
 from letterpress.atomic_file import sync_path
 from letterpress.clock import Clock
 from letterpress.errors import StorageError
+from letterpress.lake.received_mark import ReceivedMark
+from letterpress.lake.service_log import log_file_name
 from letterpress.log import logger
 from letterpress.serving.messages import LogState
 
@@ -32,6 +39,7 @@ MAX_FILE_BYTES = 64 * 1024 * 1024
 MAX_PENDING_BYTES = 64 * 1024 * 1024
 RETRY_SECONDS = 1.0
 STOP_SECONDS = 10.0
+_numbers = itertools.count()  # of a process: two logs in one folder never write the same file
 
 
 class LogFullError(StorageError):
@@ -106,11 +114,17 @@ class EventLog:
         flush_seconds: float = 0.1,
         rotate_seconds: float = 5.0,
         max_pending_bytes: int = MAX_PENDING_BYTES,
+        marks: Path | None = None,
     ) -> None:
+        """`marks` is the folder in which other processes look up what this log has on disk."""
         self._folder, self._clock = folder, clock
         self._flush_seconds, self._rotate_seconds = flush_seconds, rotate_seconds
         self._max_pending_bytes = max_pending_bytes
-        self._lock, self._wake, self._numbers = threading.Lock(), threading.Event(), itertools.count()
+        self._marks = marks
+        self._lock, self._wake = threading.Lock(), threading.Event()
+        self._held: dict[int, datetime] = {}
+        self._written_until = clock.now()
+        self._mark: ReceivedMark | None = None
         self._slates: list[bytes] = []
         self._events: list[tuple[bytes, Future[None]]] = []
         self._pending_bytes = 0
@@ -125,6 +139,8 @@ class EventLog:
         with contextlib.suppress(OSError):  # the writer finds the same and says so
             self._folder.mkdir(parents=True, exist_ok=True)
             land_abandoned(self._folder)
+        self._written_until = self._clock.now()
+        self._set_mark(self._written_until)
         self._thread.start()
 
     def stop(self) -> None:
@@ -132,6 +148,9 @@ class EventLog:
         self._is_stopping = True
         self._wake.set()
         self._thread.join(STOP_SECONDS)
+        if self._mark is not None and not self._thread.is_alive():
+            self._mark.close()
+            self._mark = None
 
     def state(self) -> LogState:
         return LogState(
@@ -141,15 +160,35 @@ class EventLog:
             unlogged_slates=self._unlogged_slates,
         )
 
+    def hold_mark(self) -> int:
+        """A ticket: what is stamped from now on counts as unwritten until `release_mark` gets it back."""
+        ticket = next(_numbers)
+        with self._lock:
+            self._held[ticket] = self._clock.now()
+        return ticket
+
+    def release_mark(self, ticket: int) -> None:
+        """Everything that was stamped under this ticket is appended, or never will be."""
+        with self._lock:
+            self._held.pop(ticket, None)
+
+    def append_stamped(self, to_line: Callable[[datetime], bytes]) -> bool:
+        """Log a slate soon; `to_line` is told when it was received. False when memory is full."""
+        with self._lock:
+            return self._append(to_line(self._clock.now()))
+
     def append(self, line: bytes) -> bool:
         """Log a slate soon. False, and the slate is counted as unlogged, when memory is full."""
         with self._lock:
-            if self._pending_bytes + len(line) > self._max_pending_bytes:
-                self._unlogged_slates += 1
-                return False
-            self._slates.append(line)
-            self._pending_bytes += len(line)
-            return True
+            return self._append(line)
+
+    def _append(self, line: bytes) -> bool:
+        if self._pending_bytes + len(line) > self._max_pending_bytes:
+            self._unlogged_slates += 1
+            return False
+        self._slates.append(line)
+        self._pending_bytes += len(line)
+        return True
 
     def append_durable(self, lines: bytes) -> Future[None]:
         """A future that is done when `lines` (no line end at the end) are on disk.
@@ -180,15 +219,19 @@ class EventLog:
         self._flush()
         self._rotate(force=True)
 
-    def _take(self) -> tuple[list[bytes], list[tuple[bytes, Future[None]]]]:
+    def _take(self) -> tuple[list[bytes], list[tuple[bytes, Future[None]]], datetime]:
+        """What is to be written, and up to when it is all that was received."""
         with self._lock:
             slates, events = self._slates, self._events
             self._slates, self._events, self._pending_bytes = [], [], 0
-        return slates, [(lines, future) for lines, future in events if future.set_running_or_notify_cancel()]
+            until = min([self._clock.now(), *self._held.values()])
+        taken = [(lines, future) for lines, future in events if future.set_running_or_notify_cancel()]
+        return slates, taken, until
 
     def _flush(self) -> None:
-        slates, events = self._take()
+        slates, events, until = self._take()
         if not slates and not events and self._reason is None:
+            self._set_mark(until)
             return
         content = b"\n".join([*slates, *(lines for lines, _ in events), b""])
         try:
@@ -199,15 +242,24 @@ class EventLog:
         if self._reason is not None:
             logger.info("event_log writes again folder=%s", self._folder)
             self._reason = None
+        self._set_mark(until)
         for _, future in events:
             future.set_result(None)
+
+    def _set_mark(self, until: datetime) -> None:
+        self._written_until = until
+        if self._marks is None:
+            return
+        with contextlib.suppress(OSError):  # the older mark stands, or the next flush makes one
+            if self._mark is None:
+                self._mark = ReceivedMark(self._marks, until)
+            self._mark.set(until)
 
     def _write(self, content: bytes) -> None:
         if self._file is None:
             self._folder.mkdir(parents=True, exist_ok=True)
-            stamp = int(self._clock.now().timestamp() * 1e6)
-            name = f"{os.getpid()}-{stamp}-{next(self._numbers)}.jsonl{OPEN_SUFFIX}"
-            self._file = _OpenFile(self._folder / name)
+            name = log_file_name(os.getpid(), self._written_until, next(_numbers))
+            self._file = _OpenFile(self._folder / f"{name}{OPEN_SUFFIX}")
         self._file.append(content)
 
     def _fail(self, error: OSError, slates: list[bytes], events: list[tuple[bytes, Future[None]]]) -> None:

@@ -11,6 +11,7 @@ import msgspec
 from letterpress import __version__
 from letterpress.clock import Clock, ScaledClock
 from letterpress.events.codec import encode
+from letterpress.lake.service_log import service_log_folder
 from letterpress.lake.tenant_keys import StandInKeys, TenantKeys
 from letterpress.recommenders import get_recommender
 from letterpress.serving.event_intake import EventIntake
@@ -37,10 +38,11 @@ class RankingService:
         self.metrics = ServiceMetrics()
         home, options = settings.paths, settings.service
         self.log = EventLog(
-            home.landing / "service",
+            service_log_folder(home),
             self.clock,
             flush_seconds=options.log_flush_seconds,
             rotate_seconds=options.log_rotate_seconds,
+            marks=home.live,
         )
         self.keys = TenantKeys(home.keys)
         self.intake = EventIntake(self.log, self.clock, self.metrics.events, self.keys)
@@ -118,7 +120,7 @@ class RankingService:
 
     def log_slate(self, ranked: RankedSlate) -> None:
         """Log what was shown, with the features that the model saw; written within a flush."""
-        self.log.append(encode(ranked.to_event()))
+        self.log.append_stamped(lambda received_at: encode(ranked.to_event(received_at)))
 
     def readiness(self) -> Readiness:
         """Ready as long as one model can answer; a log that fails is a problem, but slates go on."""

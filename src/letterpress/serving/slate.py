@@ -54,7 +54,7 @@ class RankedSlate:
         ]
         return msgspec.structs.replace(self.answer, items=named)
 
-    def to_event(self) -> Slate:
+    def to_event(self, received_at: datetime | None = None) -> Slate:
         """The slate as it is logged: everything needed to train on it and to replay it."""
         shown = [
             ShownItem(
@@ -71,7 +71,7 @@ class RankedSlate:
             tenant=self.request.tenant,
             recommender=self.request.recommender,
             occurred_at=self.shown_at,
-            received_at=self.shown_at,
+            received_at=received_at or self.shown_at,
             slate_id=self.answer.slate_id,
             campaign=self.request.campaign,
             slot=self.request.slot,

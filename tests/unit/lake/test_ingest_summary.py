@@ -26,8 +26,8 @@ def test_the_last_batch_stands_beside_the_total(tmp_path: Path) -> None:
     home.quarantine.mkdir()
     for name, lines in (("a", 3), ("c", 1)):
         (home.quarantine / f"{name}.jsonl").write_bytes(b'{"code":"not_json"}\n' * lines)
-    commit_batch(home, [entry("a", 100, 3)], [], [], datetime(2026, 1, 5, tzinfo=UTC))
-    commit_batch(home, [entry("b", 10, 0), entry("c", 5, 1)], [], [], datetime(2026, 1, 6, tzinfo=UTC))
+    commit_batch(home, [entry("a", 100, 3)], {}, [], datetime(2026, 1, 5, tzinfo=UTC))
+    commit_batch(home, [entry("b", 10, 0), entry("c", 5, 1)], {}, [], datetime(2026, 1, 6, tzinfo=UTC))
 
     summary = summarise_ingest(home)
 

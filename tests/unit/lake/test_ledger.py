@@ -21,7 +21,7 @@ def owed(home: Home) -> tuple[Path, Path]:
     for path, text in ((staged, "new\n"), (target, "old\n")):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    commit_batch(home, [], [], [(staged, target)], AT)
+    commit_batch(home, [], {}, [(staged, target)], AT)
     return staged, target
 
 

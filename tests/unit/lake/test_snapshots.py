@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -13,6 +13,7 @@ import pytest
 from letterpress.clock import ManualClock
 from letterpress.errors import BrokenError, NotYetThereError, StorageError
 from letterpress.lake.known_items import ItemDescription
+from letterpress.lake.ledger import commit_batch
 from letterpress.lake.snapshots import (
     COUNT_NAMES,
     KEY_SEPARATOR,
@@ -75,8 +76,8 @@ def home(published: Home, tmp_path: Path) -> Home:
     return Home(root=tmp_path)
 
 
-def publish(home: Home, **options: int) -> SnapshotInfo:
-    clock = ManualClock(datetime(2026, 1, 6, tzinfo=UTC))
+def publish(home: Home, at: datetime = datetime(2026, 1, 6, tzinfo=UTC), **options: int) -> SnapshotInfo:
+    clock = ManualClock(at)
     return publish_snapshot(home, SPEC, clock, threads=1, **options)
 
 
@@ -101,6 +102,34 @@ def test_counts_are_sums_and_unknown_keys_are_zeros(published: Home) -> None:
     assert snapshot.counts("pictures", "item_segment", [key])[0, 0] == 1
     assert snapshot.counts("pictures", "enhancement_industry", [f"warm{KEY_SEPARATOR}food"])[0, 0] == 7
     assert snapshot.counts("subjects", "item", keys).sum() == 0
+
+
+def shown_of_b(home: Home) -> int:
+    return int(Snapshot.open(home).counts("pictures", "item", [f"t1{KEY_SEPARATOR}b"])[0, 0])
+
+
+@pytest.mark.parametrize(("minute", "as_of", "shown"), [(0, 12, 1100), (59, 12, 1100), (-1, 11, 100)])
+def test_counts_are_of_whole_hours_that_are_over(home: Home, minute: int, as_of: int, shown: int) -> None:
+    shutil.rmtree(home.snapshots)
+    noon = datetime(2026, 1, 5, 12, tzinfo=UTC)
+    info = publish(home, noon + timedelta(minutes=minute))
+    assert info.manifest.as_of == noon.replace(hour=as_of)
+    assert shown_of_b(home) == shown
+
+
+def test_what_is_not_built_yet_holds_the_counts_back(home: Home) -> None:
+    shutil.rmtree(home.snapshots)
+    received = datetime(2026, 1, 5, 11, 10, tzinfo=UTC)
+    commit_batch(home, [], {("pictures", "2026-01-05T10"): received}, [], received)
+    assert publish(home).manifest.as_of == datetime(2026, 1, 5, 11, tzinfo=UTC)
+    assert shown_of_b(home) == 100
+
+
+def test_an_event_from_long_ago_takes_nothing_away_that_is_served(home: Home) -> None:
+    ages_ago = datetime(2001, 1, 1, tzinfo=UTC)
+    commit_batch(home, [], {("pictures", "2026-01-05T10"): ages_ago}, [], ages_ago)
+    assert publish(home).manifest.as_of == datetime(2026, 1, 5, 12, tzinfo=UTC)
+    assert shown_of_b(home) == 1100
 
 
 def test_no_keys_give_no_rows(published: Home) -> None:

@@ -7,13 +7,15 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from letterpress.clock import ManualClock
 from letterpress.errors import StorageError
+from letterpress.lake.received_mark import read_marks
+from letterpress.lake.service_log import received_from
 from letterpress.serving.event_log import EventLog, LogFullError, land_abandoned
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
@@ -144,3 +146,71 @@ def test_after_stop_nothing_is_accepted(log: EventLog) -> None:
     log.stop()
     with pytest.raises(StorageError, match="stopping"):
         log.append_durable(b"late").result(0)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(NOW)
+
+
+@pytest.fixture
+def marked(tmp_path: Path, clock: ManualClock) -> Iterator[EventLog]:
+    """A log whose mark others can read in `live`."""
+    log = EventLog(
+        tmp_path / "service", clock, flush_seconds=0.01, rotate_seconds=60, marks=tmp_path / "live"
+    )
+    log.start()
+    yield log
+    log.stop()
+
+
+def test_the_mark_follows_the_clock_of_a_silent_log(
+    marked: EventLog, clock: ManualClock, tmp_path: Path
+) -> None:
+    clock.advance(timedelta(minutes=5))
+    wait_for(lambda: read_marks(tmp_path / "live") == [NOW + timedelta(minutes=5)])
+    marked.stop()
+    assert read_marks(tmp_path / "live") == []
+
+
+def test_the_mark_waits_for_what_was_stamped_and_is_not_written(
+    marked: EventLog, clock: ManualClock, tmp_path: Path
+) -> None:
+    ticket = marked.hold_mark()
+    clock.advance(timedelta(minutes=5))
+    marked.append_durable(b"one").result(5)
+    marked.append_durable(b"two").result(5)
+    assert read_marks(tmp_path / "live") == [NOW]
+    marked.release_mark(ticket)
+    wait_for(lambda: read_marks(tmp_path / "live") == [NOW + timedelta(minutes=5)])
+
+
+def test_the_mark_stands_still_while_the_disk_takes_nothing(
+    marked: EventLog, clock: ManualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        break_disk(broken, errno.EIO)
+        marked.append(b"slate")
+        wait_for(lambda: not marked.state().healthy)
+        clock.advance(timedelta(minutes=5))
+        time.sleep(0.05)
+        assert read_marks(tmp_path / "live") == [NOW]
+    wait_for(lambda: read_marks(tmp_path / "live") == [NOW + timedelta(minutes=5)])
+
+
+def test_a_file_is_called_after_a_moment_before_which_nothing_in_it_was_received(
+    marked: EventLog, clock: ManualClock, tmp_path: Path
+) -> None:
+    received: list[datetime] = []
+
+    def to_line(at: datetime) -> bytes:
+        received.append(at)
+        return b"slate"
+
+    clock.advance(timedelta(minutes=5))
+    assert marked.append_stamped(to_line)
+    wait_for(lambda: logged(tmp_path / "service") == ["slate"])
+    (path,) = (tmp_path / "service").glob("[!.]*")
+    stamp = received_from(path.name)
+    assert stamp is not None
+    assert NOW <= stamp <= received[0] == NOW + timedelta(minutes=5)
