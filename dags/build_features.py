@@ -1,8 +1,9 @@
 """
 ### Build features and training sets for a range of hours
 
-**Reads** `raw/` for the hours of the partition. **Writes** `warehouse.duckdb` through dbt, then publishes
-an immutable snapshot under `snapshots/` and announces it as a partition of `feature_snapshot`.
+**Reads** `raw/` for the hours of the partition. **Writes** `warehouse.duckdb` through dbt. The suite
+`features` checks the marts and the suite `snapshot` what was written of them; then the snapshot is
+published under `snapshots/` and announced as a partition of `feature_snapshot`.
 
 A partition is a range of UTC hours, end exclusive: `2026-01-05T03--2026-01-05T04`. Every model is a task
 of its own, one dbt process does the work, and the pool `warehouse` keeps it at one writer: also when
@@ -14,8 +15,10 @@ model alone; add "downstream" to have what builds on it rebuilt and announced.
 
 **When it fails** the service goes on with the last good snapshot.
 - a model or its test: the log of that task names the rows; mend the model or the data, clear the task.
-- `publish_features`: the disk is full or the warehouse is locked by another program; the message says
-  which. Clear the task.
+- `publish_features`, gate failed: the message names suite, expectation and numbers; nothing was published.
+  Mend the sender or the model, ingest or build again, and trigger the range.
+- `publish_features`, otherwise: the disk is full or the warehouse is locked by another program; the
+  message says which. Clear the task.
 
 A range whose rebuild changes nothing gives the snapshot that was announced last: `announce` is skipped then.
 To train on it again, trigger `train_ranker` with its id.
@@ -61,8 +64,8 @@ with DAG(
 
     @task(pool=WAREHOUSE_POOL)
     def publish_features(*, dag_run: Any = None, params: Any = None) -> dict[str, Any]:
-        """Publish what dbt built as one immutable snapshot."""
-        from letterpress.orchestration.publish_features import publish_features as publish
+        """Publish what dbt built as one immutable snapshot, when the gates let it pass."""
+        from letterpress.orchestration.publish_features import publish_checked_features as publish
 
         with task_settings() as settings:
             return publish(settings, partition_of(dag_run, params, EXAMPLE))

@@ -13,7 +13,7 @@ from letterpress.clock import ManualClock
 from letterpress.events.types import AnyEvent, CampaignContext, ShownItem, Slate
 from letterpress.lake.partitions import HourRange
 from letterpress.quality.data_docs import publish_pages, published_folder, working_folder
-from letterpress.quality.gate import check_raw_log
+from letterpress.quality.gate import check_raw_log, document_results
 from letterpress.settings import Settings
 
 OpenPage = Callable[..., Page]
@@ -44,6 +44,8 @@ def docs(tmp_path_factory: pytest.TempPathFactory, write_raw: WriteRaw) -> Setti
     write_raw(settings.paths.raw, [slate])
     result = check_raw_log(settings, HOURS, ManualClock(datetime(2026, 1, 6, tzinfo=UTC)))
     assert not result.passed
+    assert document_results(settings) > 0
+    assert document_results(settings) == 0
     return settings
 
 

@@ -22,7 +22,7 @@ from letterpress.events.types import AnyEvent, CampaignContext, Interaction, Out
 from letterpress.lake.gate_views import make_raw_log_views
 from letterpress.lake.partitions import HourRange
 from letterpress.lake.raw_schema import RAW_SCHEMAS, partition_path
-from letterpress.orchestration.run_gate import run_raw_log_gate
+from letterpress.orchestration.run_gate import document_gates, run_raw_log_gate
 from letterpress.quality.duckdb_dialect import keep_duckdb_connections
 from letterpress.quality.last_results import read_last_results
 from letterpress.quality.suites import read_suite
@@ -233,6 +233,7 @@ def test_a_refusal_names_gate_expectation_counts_and_page_and_is_kept(
     with pytest.raises(GateFailedError) as refusal:
         run_raw_log_gate(settings, HOURS.key, CLOCK)
 
+    document_gates(settings)
     sentence = str(refusal.value)
     assert f"gate raw_log refused {HOURS.key}: raw_outcomes.outcome_counts_are_not_negative" in sentence
     assert "found 1 of 40 rows" in sentence

@@ -33,12 +33,12 @@ def command(
     if search:
         raise UsageError("expected --search together with --list, found it alone; add --list.")
     from letterpress.orchestration.build_features import build_features
-    from letterpress.orchestration.publish_features import publish_features
+    from letterpress.orchestration.publish_features import publish_checked_features
     from letterpress.settings import read_settings
 
     settings = read_settings()
     built = build_features(settings, range_, full_refresh=full_refresh)
-    published = publish_features(settings, range_)
+    published = publish_checked_features(settings, range_)
     print_result({"build": built, **published}, as_json=as_json, text=_describe(published))
 
 

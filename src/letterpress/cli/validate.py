@@ -8,15 +8,19 @@ import typer
 
 from letterpress.cli.output import JsonOption, print_result
 
+Gate = Literal["raw_log", "features", "snapshot", "training_set"]
+
 
 def command(
-    gate: Annotated[Literal["raw_log", "training_set"], typer.Option(help="The gate to run.")],
+    gate: Annotated[Gate, typer.Option(help="The gate to run.")],
     hours: Annotated[
         str | None,
-        typer.Option("--range", help="raw_log: hours, as 2026-01-05T03--2026-01-05T04; all hours."),
+        typer.Option("--range", help="raw_log, features: hours, as 2026-01-05T03--2026-01-05T04; all hours."),
     ] = None,
     recommender: Annotated[str | None, typer.Option(help="training_set: the recommender.")] = None,
-    snapshot: Annotated[str | None, typer.Option(help="training_set: the snapshot; the current one.")] = None,
+    snapshot: Annotated[
+        str | None, typer.Option(help="snapshot, training_set: the snapshot; the current one.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run a data gate and say what it found."""

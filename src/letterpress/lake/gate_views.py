@@ -94,21 +94,24 @@ def _parquet(files: Iterable[Path]) -> str:
     return f"read_parquet([{listed}], hive_partitioning = true, hive_types = {types})"
 
 
-def _raw_files(raw: Path, event: str, hours: HourRange) -> list[Path]:
+def _raw_files(raw: Path, event: str, hours: HourRange | None) -> list[Path]:
     """The schema anchor first, so that its columns are expected of all, then the files of `hours`."""
     found = [
         path
         for path in sorted(raw.glob(f"recommender=*/hour=*/{event}.parquet"))
-        if hours.overlaps(hours_of_partition(name_of_partition(path)))
+        if hours is None or hours.overlaps(hours_of_partition(name_of_partition(path)))
     ]
     return [partition_path(raw, ANCHOR_RECOMMENDER, ANCHOR_HOUR, event), *found]
 
 
-def _raw_rows(raw: Path, event: str, hours: HourRange) -> str:
-    """The rows of `hours`, and those that a file holds by mistake: they are looked at, not left out.
+def raw_rows(raw: Path, event: str, hours: HourRange | None) -> str:
+    """A query of the rows of `hours`, else of all.
 
-    The file of a compacted day holds hours of that day which are not asked for.
+    Rows that a file holds by mistake are among them: they are looked at, not left out. The file of a
+    compacted day holds hours of that day which are not asked for.
     """
+    if hours is None:
+        return f"select * from {_parquet(_raw_files(raw, event, None))}"  # noqa: S608
     return f"""
         select * from {_parquet(_raw_files(raw, event, hours))}
         where
@@ -154,7 +157,7 @@ def make_raw_log_views(home: Home, hours: HourRange, database: Path) -> tuple[st
     with duckdb.connect(str(database)) as connection:
         connection.execute("set TimeZone = 'UTC'")
         for event in EVENT_NAMES:
-            _create(connection, f"events_of_{event}", _raw_rows(home.raw, event, hours))
+            _create(connection, f"events_of_{event}", raw_rows(home.raw, event, hours))
         _create(connection, "recent_outcomes", _recent_outcomes(home.raw, window))
         _create(connection, "raw_events", _all_events())
         for name, query in _RAW_VIEWS.items():
@@ -163,7 +166,7 @@ def make_raw_log_views(home: Home, hours: HourRange, database: Path) -> tuple[st
 
 
 def _recent_outcomes(raw: Path, window: HourRange) -> str:
-    return f'select recommender, kind, "count" from ({_raw_rows(raw, "outcome", window)})'  # noqa: S608
+    return f'select recommender, kind, "count" from ({raw_rows(raw, "outcome", window)})'  # noqa: S608
 
 
 def _all_events() -> str:

@@ -103,6 +103,14 @@ def read_current(home: Home) -> Current | None:
         ) from error
 
 
+def read_current_or_none(home: Home) -> Current | None:
+    """What `current.json` says; None when there is none that can be read, for one about to be written."""
+    try:
+        return read_current(home)
+    except StorageError:
+        return None
+
+
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of the snapshot in `folder`, checked against the folder's name.
 

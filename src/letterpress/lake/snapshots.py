@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -43,6 +43,7 @@ from letterpress.lake.snapshot_layout import (
     encode_manifest,
     hash_file,
     read_current,
+    read_current_or_none,
     read_manifest,
     snapshot_id,
     verify_file,
@@ -51,6 +52,8 @@ from letterpress.lake.warehouse import connect_warehouse
 from letterpress.settings import Home
 
 KEPT = 5
+Check = Callable[[Path, Manifest], None]
+"""Given the folder of a snapshot that is not published yet; raises when it must not be."""
 TRAINING = "training.parquet"
 
 
@@ -64,12 +67,19 @@ class SnapshotInfo:
 
 
 def publish_snapshot(
-    home: Home, spec: Mapping[str, SnapshotSpec], clock: Clock, *, threads: int, kept: int = KEPT
+    home: Home,
+    spec: Mapping[str, SnapshotSpec],
+    clock: Clock,
+    *,
+    threads: int,
+    kept: int = KEPT,
+    check: Check | None = None,
 ) -> SnapshotInfo:
     """Write what the warehouse holds as a snapshot, make it the current one, drop all but `kept`.
 
     Counts are of complete hours only (ADR 0025): what is still on its way, or arrived in the running hour,
-    is left for the next snapshot. They never go back behind those of the current one.
+    is left for the next snapshot. They never go back behind those of the current one. `check` looks at what
+    was written before anybody can read it; what it raises leaves everything as it was.
 
     Raises:
         BrokenError: there is no warehouse, or another process writes it.
@@ -79,6 +89,8 @@ def publish_snapshot(
     staged = Path(tempfile.mkdtemp(prefix=".staged-", dir=home.snapshots))
     try:
         manifest = _write_files(home, staged, spec, clock, threads)
+        if check is not None:
+            check(staged, manifest)
         name, is_new = snapshot_id(manifest), _move_into_place(home, staged, manifest)
     except duckdb.Error as error:
         raise StorageError(
@@ -174,14 +186,6 @@ def keep_only_current(home: Home) -> None:
 
 def _kept_snapshots(home: Home) -> list[str]:
     return sorted(path.parent.name for path in home.snapshots.glob(f"[!.]*/{MANIFEST}"))
-
-
-def read_current_or_none(home: Home) -> Current | None:
-    """What `current.json` says; None when there is none that can be read, for one about to be written."""
-    try:
-        return read_current(home)
-    except StorageError:
-        return None
 
 
 class Snapshot:

@@ -20,6 +20,7 @@ from letterpress.orchestration.dbt_docs import PAGE as DBT_DOCS
 from letterpress.orchestration.feature_catalogue import feature_catalogue
 from letterpress.orchestration.forget_certificate import list_certificates
 from letterpress.orchestration.ingest_landing import watermark_texts
+from letterpress.orchestration.run_gate import document_gates
 from letterpress.quality.last_results import read_last_results
 from letterpress.recommenders import RECOMMENDERS
 from letterpress.registry.publication import published
@@ -48,6 +49,7 @@ def build_site(settings: Settings, clock: Clock | None = None) -> dict[str, Any]
     home = settings.paths
     marks = _watermarks(settings)
     with log_step("build_site") as counts:
+        document_gates(settings)
         _write_catalogue(settings)
         state = SiteState(
             built_at=(clock or ScaledClock(settings.paths.clock)).now().isoformat(),

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from letterpress.datasets.read_training_set import declared_schema
-from letterpress.datasets.training_arrays import features_as_trained
 from letterpress.features import feature_plan
 from letterpress.features.catalogue import list_features, unused_views
 from letterpress.lake.snapshot_layout import read_current
 from letterpress.lake.snapshots import Snapshot
+from letterpress.orchestration.feature_coverage import ROWS, newest_features, newest_rows
 from letterpress.ranking.feature_use import feature_shares
 from letterpress.recommenders import RECOMMENDERS, Recommender
 from letterpress.registry.publication import published
 from letterpress.settings import Home, Settings
 from letterpress.site.features_page import DATA, FeaturesState, FeatureState, ServedUse
-
-ROWS = 5_000
-SLOW_VIEWS = {"sentence": 200}
-"""Rows that are measured where a view takes milliseconds a row."""
 
 
 def feature_catalogue(settings: Settings) -> FeaturesState:
@@ -88,29 +81,14 @@ def _measure(home: Home) -> dict[str, dict[str, dict[str, float | None]]]:
     found = {}
     for name, entry in snapshot.manifest.recommenders.items():
         if name in RECOMMENDERS and entry.rows["training"]:
-            rows = _newest_rows(snapshot.training_path(name), ROWS)
+            rows = newest_rows(snapshot.training_path(name), ROWS)
             found[name] = _describe(RECOMMENDERS[name], rows)
     return found
 
 
-def _newest_rows(path: Path, most: int) -> pa.Table:
-    """The last `most` rows of a training set, which is in the order of time."""
-    with pq.ParquetFile(path) as file:
-        groups: list[pa.Table] = []
-        for number in reversed(range(file.num_row_groups)):
-            groups.insert(0, file.read_row_group(number))
-            if sum(group.num_rows for group in groups) >= most:
-                break
-    table = pa.concat_tables(groups)
-    return table.slice(max(0, table.num_rows - most))
-
-
 def _describe(recommender: Recommender, rows: pa.Table) -> dict[str, dict[str, float | None]]:
-    """Of the values that a model would be trained on: logged ones, and others computed anew."""
-    schema = declared_schema(recommender)
-    most = min(SLOW_VIEWS.get(view, ROWS) for view in recommender.feature_views)
-    values, _ = features_as_trained(rows.slice(max(0, rows.num_rows - most)), schema)
-    return dict(zip(schema.names, map(_spread, values.T), strict=True))
+    names, values = newest_features(recommender, rows)
+    return dict(zip(names, map(_spread, values.T), strict=True))
 
 
 def _spread(values: NDArray[np.float32]) -> dict[str, float | None]:

@@ -8,7 +8,7 @@ from letterpress.clock import Clock, ScaledClock
 from letterpress.features import feature_names, schema_hash
 from letterpress.lake.complete_hours import finish_build
 from letterpress.lake.partitions import HourRange
-from letterpress.lake.snapshots import Snapshot, SnapshotSpec, publish_snapshot
+from letterpress.lake.snapshots import Check, Snapshot, SnapshotSpec, publish_snapshot
 from letterpress.log import log_step
 from letterpress.recommenders import RECOMMENDERS
 from letterpress.settings import Settings
@@ -22,12 +22,33 @@ def snapshot_spec() -> dict[str, SnapshotSpec]:
     }
 
 
-def publish_features(
+def publish_checked_features(
     settings: Settings, range_text: str | None = None, *, clock: Clock | None = None
+) -> dict[str, Any]:
+    """Publish the warehouse when the gates `features` and `snapshot` let it pass; `gates` is what they said.
+
+    Raises:
+        GateFailedError: one refuses; the current snapshot stays.
+        BrokenError, StorageError: as of `publish_features`.
+    """
+    from letterpress.orchestration.run_gate import run_features_gate, snapshot_check
+
+    said = [run_features_gate(settings, range_text, clock)]
+    check = snapshot_check(settings, said, clock)
+    return publish_features(settings, range_text, clock=clock, check=check) | {"gates": said}
+
+
+def publish_features(
+    settings: Settings,
+    range_text: str | None = None,
+    *,
+    clock: Clock | None = None,
+    check: Check | None = None,
 ) -> dict[str, Any]:
     """Publish the warehouse as the current snapshot; its id, as-of time and rows.
 
     `range_text` is what was built: its hours wait no longer. A snapshot always holds all that is known.
+    `check` may refuse it.
 
     Raises:
         BrokenError: there is no warehouse, or another process writes it.
@@ -40,6 +61,7 @@ def publish_features(
             snapshot_spec(),
             clock or ScaledClock(settings.paths.clock),
             threads=settings.threads,
+            check=check,
         )
         rows = {name: entry.rows for name, entry in info.manifest.recommenders.items()}
         counts.update(snapshot=info.snapshot, training=sum(each["training"] for each in rows.values()))

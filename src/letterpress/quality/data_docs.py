@@ -55,13 +55,43 @@ def one_builder(home: Home) -> Iterator[None]:
         yield
 
 
-def build_pages(context: Any, identifiers: list[Any]) -> None:
-    """Render the results `identifiers` and the index into the working folder; old runs are dropped."""
+def undocumented(home: Home) -> list[Path]:
+    """Results, relative to their folder and without an ending, that no page was built of."""
+    folder = working_folder(home)
+    results = {
+        path.relative_to(folder / "results").with_suffix("") for path in folder.glob("results/**/*.json")
+    }
+    pages = folder / "pages" / "validations"
+    return sorted(path for path in results if not _page_file(pages, path).is_file())
+
+
+def _page_file(pages: Path, result: Path) -> Path:
+    return pages / result.with_name(f"{result.name}.html")
+
+
+def page_of_key(key: Any) -> str:
+    """The page of a result within the site, whether it was built yet or not."""
+    return f"validations/{result_path(key)}.html"
+
+
+def result_path(key: Any) -> str:
+    """Where a result is kept within the folder of results, without an ending."""
+    return "/".join(key.to_tuple())
+
+
+def build_pages(home: Home, context: Any) -> int:
+    """Render the results that have no page, and the index, into the working folder; how many they were.
+
+    Old runs are dropped.
+    """
     from great_expectations.data_context.types.resource_identifiers import ExpectationSuiteIdentifier
 
     _drop_old_runs(context)
+    wanted = {path.as_posix() for path in undocumented(home)}
+    keys = [key for key in context.validation_results_store.list_keys() if result_path(key) in wanted]
     suites = [ExpectationSuiteIdentifier(name=suite.name) for suite in context.suites.all()]
-    context.build_data_docs(resource_identifiers=[*identifiers, *suites])
+    context.build_data_docs(resource_identifiers=[*keys, *suites])
+    return len(keys)
 
 
 def _drop_old_runs(context: Any) -> None:

@@ -1,34 +1,48 @@
-"""Runs the gates: raw log and training set. A gate that fails raises; nothing downstream may run."""
+"""Runs the gates. A gate that fails raises; nothing downstream may run.
+
+A gate validates and keeps its results, no more: the pages that show them are built by `document_results`,
+which nobody waits for.
+"""
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from letterpress.clock import Clock
 from letterpress.errors import GateFailedError
+from letterpress.lake.feature_gate_facts import write_feature_facts
 from letterpress.lake.gate_views import make_raw_log_views, make_training_set_views
 from letterpress.lake.partitions import HourRange
 from letterpress.lake.raw_readers import reading_raw
+from letterpress.lake.snapshot_gate_facts import SnapshotUnderTest, write_snapshot_facts
 from letterpress.log import log_step
 from letterpress.quality.data_docs import (
     SITE_NAME,
     build_pages,
     installed_packages,
     one_builder,
+    page_of_key,
     publish_pages,
+    undocumented,
     working_folder,
 )
 from letterpress.quality.findings import GateResult, find_failures
 from letterpress.quality.last_results import keep_result
-from letterpress.quality.suites import Suite, gate_names, read_suite
-from letterpress.quality.validation import Examined, Validated, open_context, page_of, run_suite
+from letterpress.quality.suites import gate_names, read_suite
+from letterpress.quality.validation import Examined, open_context, run_suite
 from letterpress.settings import Settings
 
 RAW_LOG = "raw_log"
+FEATURES = "features"
+SNAPSHOT = "snapshot"
 TRAINING_SET = "training_set"
+
+MakeTables = Callable[[Path], Sequence[str]]
+"""Makes what a gate looks at in the new DuckDB file that it is given; the names of its tables."""
 
 
 def check_raw_log(settings: Settings, hours: HourRange, clock: Clock) -> GateResult:
@@ -38,10 +52,48 @@ def check_raw_log(settings: Settings, hours: HourRange, clock: Clock) -> GateRes
         StorageError: raw files cannot be read, or the styles of data docs are not installed.
         AlreadyRunningError: files of raw are being replaced, for longer than one waits.
     """
-    with reading_raw(settings.paths), tempfile.TemporaryDirectory(prefix="letterpress-gate-") as folder:
-        database = Path(folder) / "views.duckdb"
-        tables = make_raw_log_views(settings.paths, hours, database)
-        return _check(settings, Examined(RAW_LOG, hours.key, database, tables), clock)
+    with reading_raw(settings.paths):
+        return _check(
+            settings,
+            RAW_LOG,
+            hours.key,
+            lambda database: make_raw_log_views(settings.paths, hours, database),
+            clock,
+        )
+
+
+def check_features(settings: Settings, hours: HourRange | None, clock: Clock) -> GateResult:
+    """What the feature gate says of the marts in the warehouse; `hours` were rebuilt, else all of history.
+
+    Raises:
+        BrokenError: there is no warehouse, or another process writes it.
+        StorageError: a mart that features are made of is missing.
+        AlreadyRunningError: files of raw are being replaced, for longer than one waits.
+    """
+    subject = hours.key if hours else "all"
+    with reading_raw(settings.paths):
+        return _check(
+            settings,
+            FEATURES,
+            subject,
+            lambda database: write_feature_facts(settings.paths, hours, database, threads=settings.threads),
+            clock,
+        )
+
+
+def check_snapshot(settings: Settings, under_test: SnapshotUnderTest, clock: Clock) -> GateResult:
+    """What the snapshot gate says of a snapshot that is written and not yet the current one.
+
+    Raises:
+        StorageError: a file of it cannot be read, or the styles of data docs are not installed.
+    """
+    return _check(
+        settings,
+        SNAPSHOT,
+        under_test.snapshot,
+        lambda database: write_snapshot_facts(settings.paths, under_test, database),
+        clock,
+    )
 
 
 def check_training_set(
@@ -52,11 +104,13 @@ def check_training_set(
     Raises:
         StorageError: the file cannot be read, or the styles of data docs are not installed.
     """
-    with tempfile.TemporaryDirectory(prefix="letterpress-gate-") as folder:
-        database = Path(folder) / "views.duckdb"
-        tables = make_training_set_views(training, database)
-        examined = Examined(TRAINING_SET, f"{recommender}@{snapshot}", database, tables)
-        return _check(settings, examined, clock)
+    return _check(
+        settings,
+        TRAINING_SET,
+        f"{recommender}@{snapshot}",
+        lambda database: make_training_set_views(training, database),
+        clock,
+    )
 
 
 def refuse_failures(result: GateResult) -> GateResult:
@@ -75,16 +129,15 @@ def refuse_failures(result: GateResult) -> GateResult:
     )
 
 
-def _check(settings: Settings, examined: Examined, clock: Clock) -> GateResult:
+def _check(settings: Settings, gate: str, subject: str, make: MakeTables, clock: Clock) -> GateResult:
     started = time.perf_counter()
     installed_packages(settings)
-    suites = {name: read_suite(settings.project, name) for name in gate_names(settings.project)}
-    suite = suites[examined.gate]
-    with (
-        log_step(f"gate.{examined.gate}", subject=examined.subject) as counts,
-        one_builder(settings.paths),
-    ):
-        validated, pages = _validate_and_document(settings, suites, examined, clock)
+    suite = read_suite(settings.project, gate)
+    with log_step(f"gate.{gate}", subject=subject) as counts, _scratch() as database:
+        tables = tuple(make(database))
+        context = open_context(working_folder(settings.paths), {gate: suite})
+        examined = Examined(gate, subject, database, tables)
+        validated = run_suite(context, suite, examined, threads=settings.threads, at=clock.now())
         findings = [
             finding
             for table in suite.tables
@@ -93,11 +146,12 @@ def _check(settings: Settings, examined: Examined, clock: Clock) -> GateResult:
         critical = [finding for finding in findings if finding.severity == "critical"]
         warnings = [finding for finding in findings if finding.severity == "warning"]
         counts |= {"failed_critical": len(critical), "warnings": len(warnings)}
-        shown = (pages[finding.table] for finding in critical + warnings if finding.table in pages)
-        page = next(shown, "index.html")
+        shown = (each.table for each in critical + warnings if each.table in validated.keys)
+        worst = next(shown, None)
+        page = page_of_key(validated.keys[worst]) if worst else "index.html"
         result = GateResult(
-            gate=examined.gate,
-            subject=examined.subject,
+            gate=gate,
+            subject=subject,
             passed=not critical,
             expectations=suite.size,
             failed_critical=critical,
@@ -109,14 +163,27 @@ def _check(settings: Settings, examined: Examined, clock: Clock) -> GateResult:
     return result
 
 
-def _validate_and_document(
-    settings: Settings, suites: Mapping[str, Suite], examined: Examined, clock: Clock
-) -> tuple[Validated, dict[str, str]]:
-    """Results, and the published page of each table within the site."""
-    context = open_context(working_folder(settings.paths), suites)
-    suite = suites[examined.gate]
-    validated = run_suite(context, suite, examined, threads=settings.threads, at=clock.now())
-    build_pages(context, list(validated.keys.values()))
-    pages = {table: page_of(context, key) for table, key in validated.keys.items()}
-    publish_pages(settings)
-    return validated, pages
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A place for a DuckDB file that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="letterpress-gate-") as folder:
+        yield Path(folder) / "views.duckdb"
+
+
+def document_results(settings: Settings) -> int:
+    """Build the pages of all results that have none yet, and publish them; how many there were.
+
+    Raises:
+        StorageError: the styles of data docs are not installed.
+    """
+    with one_builder(settings.paths):
+        if not undocumented(settings.paths):
+            return 0
+        installed_packages(settings)
+        suites = {name: read_suite(settings.project, name) for name in gate_names(settings.project)}
+        context = open_context(working_folder(settings.paths), suites)
+        with log_step("data_docs") as counts:
+            built = build_pages(settings.paths, context)
+            publish_pages(settings)
+            counts["results"] = built
+        return built

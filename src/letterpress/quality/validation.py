@@ -163,9 +163,3 @@ def validate_table(context: Any, source: Any, suite: str, run_name: str, at: dat
         batch_identifier=f"{source.name}-{table}",
     )
     return result, key
-
-
-def page_of(context: Any, key: Any) -> str:
-    """The page of a result, relative to the top of the site."""
-    url = str(context.get_docs_sites_urls(resource_identifier=key)[0]["site_url"])
-    return url.partition("/pages/")[2]

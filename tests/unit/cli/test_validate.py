@@ -13,7 +13,7 @@ from letterpress.cli.validate import _describe
         (["--gate", "training_set"], "expected --recommender with the training_set gate"),
         (["--gate", "raw_log", "--range", "yesterday"], "expected a range like 2026-01-05T03--2026-01-05T04"),
         (["--gate", "training_set", "--recommender", "nobody"], "nobody"),
-        (["--gate", "features"], "'features' is not one of 'raw_log', 'training_set'"),
+        (["--gate", "marts"], "'marts' is not one of 'raw_log', 'features'"),
     ],
 )
 def test_wrong_usage_ends_with_a_sentence_and_two(

@@ -4,6 +4,7 @@ import json
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -76,7 +77,7 @@ def home(published: Home, tmp_path: Path) -> Home:
     return Home(root=tmp_path)
 
 
-def publish(home: Home, at: datetime = datetime(2026, 1, 6, tzinfo=UTC), **options: int) -> SnapshotInfo:
+def publish(home: Home, at: datetime = datetime(2026, 1, 6, tzinfo=UTC), **options: Any) -> SnapshotInfo:
     clock = ManualClock(at)
     return publish_snapshot(home, SPEC, clock, threads=1, **options)
 

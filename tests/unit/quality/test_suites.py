@@ -5,8 +5,10 @@ import yaml
 
 from letterpress.errors import UsageError
 from letterpress.events.types import EVENT_NAMES
+from letterpress.lake.feature_gate_facts import FEATURE_TABLES
 from letterpress.lake.gate_views import KNOWN_COUNTS, make_raw_log_views, view_columns
 from letterpress.lake.partitions import HourRange
+from letterpress.lake.snapshot_gate_facts import SNAPSHOT_TABLES
 from letterpress.quality.suites import gate_names, read_suite, suite_path
 from letterpress.settings import Home, Settings
 
@@ -14,8 +16,8 @@ PROJECT = Settings().project
 GATES = gate_names(PROJECT)
 
 
-def test_both_boundaries_have_a_gate() -> None:
-    assert GATES == ("raw_log", "training_set")
+def test_every_boundary_has_a_gate() -> None:
+    assert GATES == ("features", "raw_log", "snapshot", "training_set")
 
 
 @pytest.mark.parametrize("gate", GATES)
@@ -35,6 +37,11 @@ def test_tables_and_columns_of_the_raw_log_suite_exist(tmp_path: Path) -> None:
         assert table in made
         used = {column for each in expectations for column in each.columns}
         assert used <= set(view_columns(database, table))
+
+
+@pytest.mark.parametrize(("gate", "tables"), [("features", FEATURE_TABLES), ("snapshot", SNAPSHOT_TABLES)])
+def test_every_table_of_facts_has_expectations(gate: str, tables: tuple[str, ...]) -> None:
+    assert tuple(read_suite(PROJECT, gate).tables) == tables
 
 
 def test_columns_of_the_training_set_suite_are_those_that_dbt_promises() -> None:
@@ -59,7 +66,7 @@ def test_every_event_type_is_part_of_the_gate(tmp_path: Path) -> None:
 
 
 def test_an_unknown_gate_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(UsageError, match="raw_log, training_set; found 'raw'"):
+    with pytest.raises(UsageError, match="snapshot, training_set; found 'raw'"):
         read_suite(PROJECT, "raw")
 
 

@@ -1,0 +1,66 @@
+"""A warehouse of a few hundred rows with every mart that the gates look at, made by the marts' own rules."""
+
+from __future__ import annotations
+
+from letterpress.lake.snapshot_layout import COUNT_NAMES
+from letterpress.lake.warehouse import connect_warehouse
+from letterpress.settings import Home
+
+SLATES = 200
+_SUMS = ", ".join(f"sum({name})::bigint as {name}" for name in COUNT_NAMES)
+_TOTALS = ", ".join(
+    f"{100 + place} * {entity_place}::bigint as {entity}_{name}"
+    for entity_place, entity in enumerate(("item", "item_segment", "enhancement_industry"), 1)
+    for place, name in enumerate(COUNT_NAMES)
+)
+
+_MARTS = f"""
+    create table fct_slate_items as
+        select
+            'image_enhancement' as recommender, 'tenant-' || slate % 3 as tenant,
+            'slate-' || slate as slate_id,
+            'campaign-' || slate % 20 as campaign_id, 'item-' || (slate + place) % 40 as item_id,
+            place::integer as position, 'new' as segment, 'food' as industry, 'warm' as enhancement,
+            'picture_variant' as item_kind,
+            timestamptz '2026-01-05 00:00:00+00' + to_hours(slate::integer % 72) as shown_at,
+            strftime(shown_at at time zone 'UTC', '%Y-%m-%dT%H') as hour,
+            (place = 1)::integer as chosen, 1000::bigint as delivered, (10 + place)::bigint as clicked,
+            1::bigint as converted, 0::bigint as unsubscribed
+        from range({SLATES}) slates(slate), range(1, 5) places(place);
+    create view told as
+        select *, 1 as shown, date_trunc('hour', shown_at) + interval 1 hour as as_of_at from fct_slate_items;
+    create table ftr_item_hours as
+        select recommender, tenant, item_id, as_of_at, {_SUMS} from told group by all;
+    create table ftr_item_segment_hours as
+        select recommender, tenant, item_id, segment, as_of_at, {_SUMS} from told group by all;
+    create table ftr_enhancement_industry_hours as
+        select recommender, enhancement, industry, as_of_at, {_SUMS} from told group by all;
+    create table training_examples as
+        select
+            *, {_TOTALS}, 'hero' as slot, 0.25 as propensity, 'uniform' as policy,
+            'promotion' as campaign_type, 'clicks' as goal, 0.5 as mobile_share,
+            null::timestamptz as send_at, map {{'a': 'b'}} as context_labels,
+            'picture' as source_id, map {{'brightness': 0.5}} as attributes,
+            map {{'enhancement': 'warm'}} as item_labels, null::varchar as logged_schema_hash,
+            null::double[] as logged_features
+        from fct_slate_items;
+    create table dim_items as
+        select distinct
+            recommender, tenant, item_id, 'picture_variant' as item_kind, 'picture' as source_id,
+            map {{'brightness': 0.5}} as attributes, map {{'enhancement': 'warm'}} as item_labels
+        from fct_slate_items;
+    create table fct_experiments as
+        select
+            recommender, tenant, slate_id as experiment_id, item_id as arm, 4 as arms, shown_at,
+            ((position * 7 + row_number() over (order by slate_id, position)) % 20) / 10 - 1 as sample_ratio_z
+        from fct_slate_items;
+"""  # noqa: S608
+
+
+def write_warehouse(home: Home, edit: str = "") -> None:
+    """Write the warehouse, then change it by the statements `edit`."""
+    with connect_warehouse(home, read_only=False, threads=1) as connection:
+        connection.execute(_MARTS)
+        connection.execute("drop view told")
+        if edit:
+            connection.execute(edit)
