@@ -19,6 +19,9 @@ model alone; add "downstream" to have what builds on it rebuilt and announced.
   Mend the sender or the model, ingest or build again, and trigger the range.
 - `publish_features`, otherwise: the disk is full or the warehouse is locked by another program; the
   message says which. Clear the task.
+- `report_skew`: slates were served with features that come out differently when `audit_skew` computes them
+  again. The message names them, the page `skew.html` shows examples. No model is released until an audit
+  finds none: mend the cause, then clear `audit_skew` with downstream.
 
 A range whose rebuild changes nothing gives the snapshot that was announced last: `announce` is skipped then.
 To train on it again, trigger `train_ranker` with its id.
@@ -75,6 +78,25 @@ with DAG(
         """Tell whoever trains; skipped when nothing has changed since the last time."""
         announce_if_new(FEATURE_SNAPSHOT, published["snapshot"], inlet_events, outlet_events)
 
-    published = publish_features()
-    check_range() >> dbt_task_group("dbt") >> published
-    announce(published) >> refresh_site()
+    @task(pool=WAREHOUSE_POOL)  # so that raw does not change meanwhile
+    def audit_skew() -> dict[str, Any]:
+        """Compute served features again from raw; while they differ, nothing is released."""
+        from letterpress.orchestration.audit_skew import audit_skew as audit
+
+        with task_settings() as settings:
+            found = audit(settings)
+        return {name: found[name] for name in ("compared", "mismatches", "seconds")}
+
+    @task
+    def report_skew() -> None:
+        """Fail when the audit found skew; what was published is announced all the same."""
+        from letterpress.orchestration.audit_skew import report_skew as report
+
+        with task_settings() as settings:
+            report(settings)
+
+    published, audited = publish_features(), audit_skew()
+    announced = announce(published)
+    check_range() >> dbt_task_group("dbt") >> published >> audited
+    audited >> report_skew()
+    audited >> announced >> refresh_site()

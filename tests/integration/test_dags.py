@@ -41,7 +41,14 @@ print(json.dumps({
 """
 TASKS = {
     "ingest_events": {"land", "changed_ranges", "lane.check_raw_log", "lane.announce", "refresh_site"},
-    "build_features": {"check_range", "publish_features", "announce", "refresh_site"},
+    "build_features": {
+        "check_range",
+        "publish_features",
+        "audit_skew",
+        "report_skew",
+        "announce",
+        "refresh_site",
+    },
     "train_ranker": {"list_recommenders", "lane.check_training_set", "lane.train_challenger", "refresh_site"},
     "keep_lake": {"let_go", "compact", "verify"},
     "release_model": {"ensure_champion", "judge", "release", "refresh_site"},

@@ -1,4 +1,4 @@
-"""`letterpress features`: raw events to marts to a published snapshot; or the catalogue of features."""
+"""`letterpress features`: raw events to marts to a published snapshot; or their catalogue, or their audit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from letterpress.cli.output import JsonOption, print_result
-from letterpress.errors import UsageError
+from letterpress.errors import RefusedError, UsageError
 
 
 def command(
@@ -24,9 +24,18 @@ def command(
     search: Annotated[
         str, typer.Option("--search", help="With --list: only features that hold all of these words.")
     ] = "",
+    audit: Annotated[
+        bool,
+        typer.Option(
+            "--audit", help="Build nothing; compute served features again from raw. Exit 1 when they differ."
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Build the features and training sets from raw and publish them as a snapshot."""
+    if audit:
+        _audit(builds=full_refresh or range_ is not None, lists=list_ or bool(search), as_json=as_json)
+        return
     if list_:
         _list(range_, search, full_refresh=full_refresh, as_json=as_json)
         return
@@ -40,6 +49,36 @@ def command(
     built = build_features(settings, range_, full_refresh=full_refresh)
     published = publish_checked_features(settings, range_)
     print_result({"build": built, **published}, as_json=as_json, text=_describe(published))
+
+
+def _audit(*, builds: bool, lists: bool, as_json: bool) -> None:
+    from letterpress.orchestration.audit_skew import audit_skew
+    from letterpress.settings import read_settings
+
+    if builds or lists:
+        raise UsageError("expected --audit alone, found it with other options; leave them out.")
+    found = audit_skew(read_settings())
+    print_result(found, as_json=as_json, text=_describe_audit(found))
+    if found["mismatches"]:
+        raise typer.Exit(RefusedError.exit_code)
+
+
+def _describe_audit(found: dict[str, Any]) -> str:
+    lines = [
+        f"{found['compared']:,} vectors computed again, {found['mismatches']:,} differ, "
+        f"{found['seconds']:.1f} s"
+    ]
+    for record in found["recommenders"]:
+        lines += [
+            f"  {record['recommender']}: {each['name']} differs {each['mismatches']:,} times, {each['worst']}"
+            for each in record["features"]
+            if each["mismatches"]
+        ]
+        lines += [
+            f"  {record['recommender']}: {vectors:,} not compared: {reason}"
+            for reason, vectors in record["not_comparable"].items()
+        ]
+    return "\n".join(lines)
 
 
 def _list(range_: str | None, search: str, *, full_refresh: bool, as_json: bool) -> None:

@@ -48,6 +48,7 @@ class FeaturePlan:
         out: NDArray[np.float32] = np.empty((len(self.names), columns.n_rows), np.float32)
         for first, end, fill in self.fills:
             fill(columns, out[first:end])
+        out += 0.0  # a negative zero becomes zero: databases forget its sign
         return np.ascontiguousarray(out.T)
 
 

@@ -16,6 +16,7 @@ from letterpress.errors import (
     NotEnoughDataError,
     StorageError,
 )
+from letterpress.lake.arrivals import note_arrivals
 from letterpress.lake.complete_hours import begin_build
 from letterpress.lake.partitions import HourRange, format_hour
 from letterpress.lake.raw_readers import settle_raw
@@ -91,6 +92,7 @@ def start_build(settings: Settings, changed: HourRange | None) -> None:
         AlreadyRunningError: another process changes raw.
     """
     require_raw_events(settings)
+    note_arrivals(settings.paths, threads=settings.threads)
     begin_build(settings.paths, changed)
 
 

@@ -32,6 +32,7 @@ from letterpress.site.index_page import RecommenderState, SiteState, write_site
 from letterpress.site.model_card import card_page
 from letterpress.site.quarantine_page import PAGE as QUARANTINE
 from letterpress.site.quarantine_page import QuarantineState, ReasonState, write_quarantine_page
+from letterpress.site.skew_page import PAGE as SKEW
 
 VERDICTS_SHOWN = 6
 QUARANTINED_FILES_SHOWN = 200
@@ -98,6 +99,9 @@ def _links(settings: Settings) -> list[dict[str, str]]:
     if (settings.paths.site / FEATURES).is_file():
         what = "what rankers look at, and how much of it"
         links.append({"name": "Features", "address": FEATURES, "what": what})
+    if (settings.paths.site / SKEW).is_file():
+        what = "served features, computed again from raw"
+        links.append({"name": "Skew audit", "address": SKEW, "what": what})
     if ledger_path(settings.paths).is_file():
         what = "which lines were no events, and why; which personal data was masked"
         links.append({"name": "Quarantine", "address": QUARANTINE, "what": what})

@@ -8,6 +8,7 @@ from letterpress.clock import Clock, ScaledClock
 from letterpress.features import feature_names, schema_hash
 from letterpress.lake.complete_hours import finish_build
 from letterpress.lake.partitions import HourRange
+from letterpress.lake.snapshot_history import mark_snapshot
 from letterpress.lake.snapshots import Check, Snapshot, SnapshotSpec, publish_snapshot
 from letterpress.log import log_step
 from letterpress.recommenders import RECOMMENDERS
@@ -54,15 +55,17 @@ def publish_features(
         BrokenError: there is no warehouse, or another process writes it.
         StorageError: the marts are missing or the disk is full; the current snapshot stays.
     """
+    clock = clock or ScaledClock(settings.paths.clock)
     with log_step("publish_features", range=range_text or "all") as counts:
         finish_build(settings.paths, HourRange.parse(range_text) if range_text else None)
         info = publish_snapshot(
             settings.paths,
             snapshot_spec(),
-            clock or ScaledClock(settings.paths.clock),
+            clock,
             threads=settings.threads,
             check=check,
         )
+        mark_snapshot(settings.paths, info, clock, threads=settings.threads)
         rows = {name: entry.rows for name, entry in info.manifest.recommenders.items()}
         counts.update(snapshot=info.snapshot, training=sum(each["training"] for each in rows.values()))
     as_of = info.manifest.as_of

@@ -8,6 +8,7 @@ from letterpress.clock import Clock, ScaledClock
 from letterpress.errors import ModelRefusedError
 from letterpress.log import log_step
 from letterpress.recommenders import get_recommender
+from letterpress.registry.audits import require_no_skew
 from letterpress.registry.packaging import build_bento
 from letterpress.registry.publication import publish
 from letterpress.registry.store import (
@@ -31,13 +32,15 @@ def release_challenger(
 
     Raises:
         ModelRefusedError: its verdict refuses it, was against another champion, or it was rolled back; or
-            another release or a rollback came between.
+            the last audit of served features found skew; or another release or a rollback came between.
     """
     get_recommender(recommender)
     home = settings.paths
     model, verdict = model_version(home, recommender, version), read_verdict(home, recommender, version)
     standing = champion(home, recommender)
     _require_blessed(model, verdict, standing)
+    if standing is None or standing.version != version:
+        require_no_skew(home, recommender)
     with log_step("release_challenger", model=model.name) as counts:
         released = put_into_production(settings, model, instead_of=standing, clock=clock)
         counts.update(bento=released["bento"])

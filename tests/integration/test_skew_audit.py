@@ -1,0 +1,256 @@
+"""Slates of the real service, through ingest and dbt: their features come out of raw again, bit for bit."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import shutil
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.integration.trained_home import END, RECOMMENDER
+
+from letterpress.clock import ManualClock
+from letterpress.datasets.skew_audit import PAST_CHANGED
+from letterpress.errors import GateFailedError, ModelRefusedError
+from letterpress.evaluation.verdict import Verdict
+from letterpress.features import feature_names
+from letterpress.lake import snapshot_export
+from letterpress.lake.snapshot_history import read_history
+from letterpress.lake.snapshots import COUNT_NAMES, Snapshot
+from letterpress.orchestration.audit_skew import audit_skew, report_skew
+from letterpress.orchestration.build_features import build_features
+from letterpress.orchestration.ingest_landing import ingest_landing
+from letterpress.orchestration.publish_features import publish_features
+from letterpress.orchestration.release_challenger import release_challenger
+from letterpress.recommenders import get_recommender
+from letterpress.recommenders.image_enhancement import ENHANCEMENTS, INDUSTRIES, SEGMENTS
+from letterpress.registry.audits import AuditRecord, read_audit
+from letterpress.registry.publication import published
+from letterpress.registry.verdicts import write_verdict
+from letterpress.serving.request_features import request_features
+from letterpress.serving.service import RankingService
+from letterpress.settings import ServiceSettings, Settings
+from letterpress.site.skew_page import PAGE
+
+PICTURES = get_recommender(RECOMMENDER)
+SLATES = 700
+PLACES = 8
+HOUR = timedelta(hours=1)
+
+
+class Editor:
+    """Asks in every way in which items may be named, and reports what becomes of the slates."""
+
+    def __init__(self, service: RankingService, snapshot: Snapshot, seed: int) -> None:
+        self.service, self.rng = service, random.Random(seed)
+        self.known = snapshot.items(RECOMMENDER)
+        self.tenants = sorted(self.known.spans)
+
+    def _attributes(self, share: float = 1.0) -> dict[str, float]:
+        return {name: self.rng.random() for name in PICTURES.attributes if self.rng.random() < share}
+
+    def _items(self, tenant: str) -> list[dict[str, Any]] | None:
+        """Named, described in full, described in part, new; or those that the service knows."""
+        if self.rng.random() < 0.2:
+            return None
+        rows = self.rng.sample(self.known.rows(tenant), 10)
+        named = [{"item_id": self.known.item_id(row)} for row in rows]
+        full = {"attributes": self._attributes(), "labels": {"enhancement": self.rng.choice(ENHANCEMENTS)}}
+        part = {"attributes": self._attributes(0.5), "labels": {"alt": "a beach"}}
+        new = {"item_id": f"new-{self.rng.random()}", **full}
+        return [
+            *named[:4],
+            *({**each, **full} for each in named[4:7]),
+            *({**each, **part} for each in named[7:]),
+            new,
+        ]
+
+    def ask(self) -> dict[str, Any]:
+        tenant = self.rng.choice(self.tenants)
+        campaign = {
+            "campaign_id": f"c{self.rng.random()}",
+            "industry": self.rng.choice([*INDUSTRIES, "unheard"]),
+            "segment": self.rng.choice([*SEGMENTS, None]),
+            "goal": "clicks",
+            "mobile_share": self.rng.choice([None, self.rng.random()]),
+            "send_at": (self.service.clock.now() + HOUR * self.rng.uniform(0, 90)).isoformat(),
+        }
+        document = {"recommender": RECOMMENDER, "tenant": tenant, "campaign": campaign, "slot": "hero"}
+        answer = asyncio.run(
+            self.service.rank_document({**document, "items": self._items(tenant), "k": PLACES})
+        )
+        return {"tenant": tenant, **answer}
+
+    def react(self, slate: dict[str, Any]) -> None:
+        chosen = self.rng.choice(slate["items"])["item_id"]
+        common = {"tenant": slate["tenant"], "recommender": RECOMMENDER, "slate_id": slate["slate_id"]}
+        common |= {"occurred_at": self.service.clock.now().isoformat(), "item_id": chosen}
+        events = [{"type": "interaction", "event_id": f"{slate['slate_id']}-i", "action": "chosen", **common}]
+        events += [
+            {
+                "type": "outcome",
+                "event_id": f"{slate['slate_id']}-{kind}",
+                "kind": kind,
+                "count": count,
+                **common,
+            }
+            for kind, count in (("delivered", 500), ("clicked", self.rng.randrange(20)))
+            if count
+        ]
+        answer = asyncio.run(self.service.intake.take(json.dumps(events).encode()))
+        assert answer.accepted == len(events)
+
+
+def ask_for_slates(settings: Settings, clock: ManualClock, *, slates: int, seed: int = 0) -> None:
+    """Slates and what becomes of them, by a service that starts and stops; then all of it into raw."""
+    service = RankingService(settings, clock)
+    service.start()
+    try:
+        editor = Editor(service, Snapshot.open(settings.paths), seed)
+        for _ in range(slates):
+            clock.advance(timedelta(seconds=4))
+            answered = editor.ask()
+            if editor.rng.random() < 0.5:
+                editor.react(answered)
+    finally:
+        service.stop()
+    clock.advance(HOUR)
+    ingest_landing(settings, clock)
+
+
+def rebuild(settings: Settings, clock: ManualClock) -> None:
+    ranges = ingest_landing(settings, clock)["ranges"]
+    whole = f"{min(each[:13] for each in ranges)}--{max(each[-13:] for each in ranges)}"
+    build_features(settings, whole)
+    publish_features(settings, whole, clock=clock)
+
+
+@pytest.fixture(scope="module")
+def clock() -> ManualClock:
+    return ManualClock(END + timedelta(minutes=1))
+
+
+@pytest.fixture(scope="module")
+def served(trained_home: Path, clock: ManualClock, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A home whose service was asked in two hours that lie apart, with a new snapshot in between."""
+    home = tmp_path_factory.mktemp("served") / "var"
+    shutil.copytree(trained_home, home)
+    settings = Settings(home=home, service=ServiceSettings(audit_share=1.0, log_flush_seconds=0.02))
+    ask_for_slates(settings, clock, slates=SLATES, seed=1)
+    rebuild(settings, clock)
+    ask_for_slates(settings, clock, slates=SLATES, seed=2)
+    return settings
+
+
+@pytest.fixture
+def own(served: Settings, tmp_path: Path) -> Settings:
+    """A copy that a test may damage."""
+    shutil.copytree(served.paths.root, tmp_path / "var")
+    return served.model_copy(update={"home": tmp_path / "var"})
+
+
+def record_of(settings: Settings, clock: ManualClock) -> AuditRecord:
+    audit_skew(settings, clock=clock)
+    record = read_audit(settings.paths, RECOMMENDER)
+    assert record is not None
+    return record
+
+
+def skewed_features(record: AuditRecord) -> set[str]:
+    return {each["name"] for each in record.features if each["mismatches"]}
+
+
+def test_ten_thousand_vectors_that_the_service_logged_come_out_of_raw_again_bit_for_bit(
+    served: Settings, clock: ManualClock
+) -> None:
+    record = record_of(served, clock)
+    assert (record.compared, record.mismatches) == (2 * SLATES * PLACES, 0), skewed_features(record)
+    assert record.compared >= 10_000
+    assert len(read_history(served.paths)) == 2
+    assert record.not_comparable == {}
+    assert {each["compared"] for each in record.features} == {record.compared}
+    report_skew(served)
+    assert "every bit was the same" in (served.paths.site / PAGE).read_text()
+
+
+def test_a_column_of_counts_that_is_damaged_on_its_way_into_the_snapshot_is_named_and_stops_promotion(
+    own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = ManualClock(END + timedelta(days=2))
+    honest = snapshot_export.write_entity
+
+    def export_too_many_clicks(folder: Path, entity: str, keys: Any, counts: Any) -> None:
+        if entity == "item":
+            counts = counts + (np.array(COUNT_NAMES * (counts.shape[1] // 6)) == "clicked")
+        honest(folder, entity, keys, counts)
+
+    monkeypatch.setattr(snapshot_export, "write_entity", export_too_many_clicks)
+    publish_features(own, clock=clock)
+    monkeypatch.undo()
+    ask_for_slates(own, clock, slates=20)
+
+    record = record_of(own, clock)
+    assert record.mismatches > 0
+    assert "item_click_rate" in skewed_features(record)
+    assert "item_choose_rate" not in skewed_features(record)
+    with pytest.raises(GateFailedError, match="item_click_rate"):
+        report_skew(own)
+    verdict = Verdict(promoted=True, reason="better", numbers={})
+    against = "image_enhancement/1"
+    write_verdict(own.paths, RECOMMENDER, 2, champion=against, verdict=verdict, clock=clock)
+    with pytest.raises(ModelRefusedError, match="vectors differ when they are computed again"):
+        release_challenger(own, RECOMMENDER, 2, clock=clock)
+    assert published(own.paths)[RECOMMENDER].version == 1
+
+
+def test_a_service_that_fills_features_in_another_way_is_found(
+    own: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = ManualClock(END + timedelta(days=2))
+    honest = request_features
+
+    def fill_missing(*given: Any) -> Any:
+        features = honest(*given)
+        features[:, -3:] = 0.0
+        return features
+
+    monkeypatch.setattr("letterpress.serving.slate.request_features", fill_missing)
+    ask_for_slates(own, clock, slates=20)
+
+    record = record_of(own, clock)
+    assert skewed_features(record) <= set(feature_names(PICTURES)[-3:])
+    assert record.mismatches > 0
+
+    clock.advance(timedelta(hours=25))
+    monkeypatch.undo()
+    ask_for_slates(own, clock, slates=20, seed=3)
+    mended = record_of(own, clock)
+    assert (mended.compared, mended.mismatches) == (20 * PLACES, 0), "what is mended is forgiven after a day"
+    report_skew(own)
+
+
+def test_slates_whose_past_has_changed_cannot_be_compared_and_are_no_skew(
+    own: Settings, clock: ManualClock
+) -> None:
+    line = {
+        "type": "outcome",
+        "event_id": "late",
+        "tenant": "fern",
+        "recommender": RECOMMENDER,
+        "occurred_at": END.isoformat(),
+        "received_at": (END - HOUR).isoformat(),
+        "slate_id": "s",
+        "item_id": "i",
+        "kind": "clicked",
+    }
+    (own.paths.landing / "late.jsonl").write_text(json.dumps(line) + "\n")
+    ingest_landing(own, clock)
+
+    record = record_of(own, clock)
+    assert (record.compared, record.mismatches) == (0, 0)
+    assert record.not_comparable == {PAST_CHANGED: 2 * SLATES * PLACES}
