@@ -63,6 +63,10 @@ def make_warehouse(home: Home) -> None:
             f"select {item}, 'new' as segment, {as_of}, {counts} {numbers}",
             "create table ftr_enhancement_industry_hours as select recommender, 'warm' as enhancement, "
             "'food' as industry, * exclude (recommender, tenant, item_id) from ftr_item_hours limit 1",
+            "create table ftr_enhancement_hours as select * exclude (industry) "
+            "from ftr_enhancement_industry_hours",
+            "create table ftr_tenant_hours as select * exclude (item_id) from ftr_item_hours limit 1",
+            "create table ftr_send_hour_hours as select *, 9::bigint as send_hour from ftr_tenant_hours",
             f"create table dim_items as select {item}, 'variant' as item_kind, null::varchar as source_id, "
             f"map {{{attributes}}} as attributes, map {{'enhancement': 'warm'}} as item_labels "
             f"{numbers}",
@@ -108,7 +112,7 @@ def time_lookups(snapshot: Snapshot) -> dict[str, float]:
         same = [known[f"tenant-0{KEY_SEPARATOR}{name}"] for name in names]
         items.attributes.take(same, axis=0)
         spent["dictionary"].append(time.perf_counter() - started)
-        if rows.tolist() != same or counts.shape != (WANTED, 6) or features.shape != (WANTED, FEATURES):
+        if rows.tolist() != same or counts.shape != (WANTED, 24) or features.shape != (WANTED, FEATURES):
             raise BrokenError(f"expected rows {same}, found {rows.tolist()}; the key table is wrong.")
     return {name: float(np.median(values)) * 1000 for name, values in spent.items()}
 
@@ -132,5 +136,8 @@ def measure() -> list[Figure]:
 
 
 def run(result: Path) -> None:
-    note = f"{ITEMS:,} items of two tenants, {FEATURES} features and counts by item and by item and segment."
+    note = (
+        f"{ITEMS:,} items of two tenants, {FEATURES} features, and counts in four windows by item and "
+        "by item and segment."
+    )
     write_result(result, measure(), at=SystemClock().now(), command="make bench NAME=snapshot", note=note)

@@ -25,6 +25,7 @@ from letterpress.lake.snapshot_layout import (
     FORMAT,
     KEY_SEPARATOR,
     MANIFEST,
+    WINDOWS,
     Current,
     Manifest,
     RecommenderEntry,
@@ -72,6 +73,9 @@ def _write_entities(folder: Path, items: int, seed: int) -> dict[str, int]:
             (TENANT, f"item-{number}", segment) for number in range(items) for segment in SEGMENTS
         ],
         "enhancement_industry": [(name, industry) for name in ENHANCEMENTS for industry in INDUSTRIES],
+        "enhancement": [(name,) for name in ENHANCEMENTS],
+        "tenant": [(TENANT,)],
+        "send_hour": [(TENANT, str(hour)) for hour in range(24)],
     }
     random = np.random.default_rng(seed)
     for entity in ENTITIES:
@@ -79,7 +83,8 @@ def _write_entities(folder: Path, items: int, seed: int) -> dict[str, int]:
         counts = random.integers(0, 10_000, (len(names), len(COUNT_NAMES)))
         counts.sort(axis=1)
         counts = counts[:, ::-1].copy()  # shown >= chosen >= ... as in the world
-        write_entity(folder, entity, pa.chunked_array([names], pa.string()), counts)
+        windows = np.concatenate([counts // share for share in range(1, len(WINDOWS) + 1)], axis=1)
+        write_entity(folder, entity, pa.chunked_array([names], pa.string()), windows)
     return {entity: len(keys[entity]) for entity in ENTITIES}
 
 

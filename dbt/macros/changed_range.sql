@@ -7,3 +7,11 @@
 {%- macro changed_until() -%}
 {{- return(env_var('RANGE_END', '')) -}}
 {%- endmacro -%}
+
+{#- Hours from the end of a complete hour until a snapshot that holds it is served; the same reason. -#}
+{%- macro publication_lag_hours() -%}
+{%- if execute -%}
+{{- return(env_var('LETTERPRESS_FEATURES__PUBLICATION_LAG_HOURS', '0') | int) -}}
+{%- endif -%}
+{{- return(0) -}}
+{%- endmacro -%}

@@ -10,23 +10,17 @@
 {%- endfor -%}
 {%- endmacro -%}
 
-{#- The same, from the birth of the entity up to and including this row's hour. -#}
-{%- macro running_counts(window_name) -%}
-{%- for name in count_names() %}
-        cast(sum({{ name }}) over {{ window_name }} as bigint) as {{ name }}{{ "," if not loop.last }}
-{%- endfor -%}
-{%- endmacro -%}
+{#- The counts of an entity by hour of arrival. -#}
+{%- macro entity_hours(entity) -%}
+with counts as (
+    select * from {{ ref('int_slate_item_counts') }}
+    where {{ has_key(entity) }}
+)
 
-{#- The counts of a relation as they are. -#}
-{%- macro known_counts(relation) -%}
-{%- for name in count_names() %}
-        {{ relation }}.{{ name }}{{ "," if not loop.last }}
-{%- endfor -%}
-{%- endmacro -%}
-
-{#- `<entity>_<count>` of every count, 0 where nothing was known. -#}
-{%- macro counts_or_zero(entity) -%}
-{%- for name in count_names() %}
-    coalesce({{ entity }}.{{ name }}, 0) as {{ entity }}_{{ name }}{{ "," if not loop.last }}
-{%- endfor -%}
+select
+    {{- key_columns(entity) }},
+    as_of_at,
+    {{- summed_counts() }}
+from counts
+group by all
 {%- endmacro -%}

@@ -152,6 +152,17 @@ class SiteSettings(_Section):
     port: int = Field(default=8000, ge=1, le=65535)
 
 
+class FeatureSettings(_Section):
+    """How features are made. A change needs `letterpress features --full-refresh`."""
+
+    publication_lag_hours: int = Field(
+        default=0,
+        ge=0,
+        le=24 * 28,
+        description="hours from an hour's end until its snapshot serves, where no features were logged",
+    )
+
+
 class RetentionSettings(_Section):
     """How many days events stay in raw, by their type, counted from when they happened; not set: for ever."""
 
@@ -195,6 +206,7 @@ class Settings(BaseSettings):
         ge=1,
         description="days from the end of a day to the last event before the day's files become one",
     )
+    features: FeatureSettings = FeatureSettings()
     service: ServiceSettings = ServiceSettings()
     airflow: AirflowSettings = AirflowSettings()
     site: SiteSettings = SiteSettings()

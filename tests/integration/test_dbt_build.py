@@ -6,6 +6,7 @@ import random
 import shutil
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,10 @@ from letterpress.events.types import (
     Slate,
 )
 from letterpress.features import entity_keys
+from letterpress.features.columns import count_column
 from letterpress.lake.partitions import HourRange, coalesce_hours
 from letterpress.lake.raw_schema import partition_path
-from letterpress.lake.snapshots import COUNT_NAMES, ENTITIES, Snapshot
+from letterpress.lake.snapshots import COUNT_NAMES, ENTITIES, WINDOWS, Snapshot
 from letterpress.lake.warehouse import connect_warehouse
 from letterpress.orchestration.build_features import (
     build_features,
@@ -36,7 +38,7 @@ from letterpress.orchestration.build_features import (
     write_manifest,
 )
 from letterpress.orchestration.publish_features import publish_features
-from letterpress.settings import Settings
+from letterpress.settings import FeatureSettings, Settings
 
 WriteRaw = Callable[[Path, Iterable[AnyEvent]], None]
 HOUR = timedelta(hours=1)
@@ -51,8 +53,18 @@ MARTS = (
     "ftr_item_hours",
     "ftr_item_segment_hours",
     "ftr_enhancement_industry_hours",
+    "ftr_enhancement_hours",
+    "ftr_tenant_hours",
+    "ftr_send_hour_hours",
     "training_examples",
 )
+STARTS = {
+    "birth": "timestamptz '-infinity'",
+    **{
+        window: f"date_trunc('day', shown.at - interval 1 hour) - interval {window[:-1]} day"
+        for window in WINDOWS[1:]
+    },
+}
 TARGETS = ("chosen", "delivered", "clicked", "converted", "unsubscribed", "email_score")
 KINDS: tuple[tuple[OutcomeKind, int], ...] = (("delivered", 900), ("clicked", 20), ("unsubscribed", 2))
 ENHANCEMENTS = ("original", "warm", "cool", "sharpen", "brighten")
@@ -104,6 +116,7 @@ class World:
                 campaign_id="c",
                 industry=rng.choice(("food", "travel", None)),
                 segment=rng.choice(("new", "loyal", None)),
+                send_at=common["occurred_at"] + rng.randrange(9) * HOUR if rng.random() < 0.8 else None,
             ),
             slot="hero",
             policy="uniform",
@@ -141,7 +154,7 @@ def make_log(start: datetime, seed: int = 3) -> list[AnyEvent]:
         for hours in (0.0, 20.0):
             world.describe_items(tenant, hours)
         for _ in range(60):
-            world.show_slate(tenant, 36 * world.rng.random())
+            world.show_slate(tenant, 36 * world.rng.random() + 24 * world.rng.choice((0, 0, 0, 1, 5, 8, 30)))
     return world.events
 
 
@@ -156,7 +169,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, log: list[AnyEvent], write_r
     settings = Settings(home=tmp_path_factory.mktemp("built"))
     write_raw(settings.paths.raw, log)
     result = build_features(settings)
-    assert result["models"] == 21
+    assert result["models"] == 24
     assert result["tests"] > 20
     return settings
 
@@ -296,12 +309,68 @@ def test_a_snapshot_serves_the_counts_that_training_says_were_known(
     assert len(rows) >= 3
     for row in rows:
         labels = [dict(row["item_labels"] or ())]
-        campaign = CampaignContext(campaign_id="c", segment=row["segment"], industry=row["industry"])
+        campaign = CampaignContext(
+            campaign_id="c", segment=row["segment"], industry=row["industry"], send_at=row["send_at"]
+        )
         for entity in ENTITIES:
             keys = entity_keys(entity, row["tenant"], campaign, [row["item_id"]], labels)
             served = snapshot.counts("image_enhancement", entity, keys)[0].tolist()
-            assert served == [row[f"{entity}_{name}"] for name in COUNT_NAMES]
+            known = [row[count_column(entity, *each[::-1])] for each in product(WINDOWS, COUNT_NAMES)]
+            assert served == known
     assert sum(row["item_delivered"] for row in rows) > 0
+
+
+def test_windows_hold_what_arrived_in_so_many_whole_days_and_today(built: Settings) -> None:
+    """Counted anew for each training row from what became known when, one condition a window."""
+    for entity, keys in ENTITIES.items():
+        same = " and ".join(f"told.{key} = shown.{key}" for key in keys)
+        told = ", ".join(
+            f"coalesce(sum(told.{count}) filter ("
+            f"where told.as_of_at > {start}), 0)::bigint as {count_column(entity, count, window)}"
+            for window, start in STARTS.items()
+            for count in COUNT_NAMES
+        )
+        stored = ", ".join(count_column(entity, *each[::-1]) for each in product(WINDOWS, COUNT_NAMES))
+        counted = read_table(
+            built,
+            f"""
+            with shown as (
+                select *, date_trunc('hour', shown_at) as at, item_labels['enhancement'] as enhancement,
+                    date_part('hour', send_at) as send_hour
+                from training_examples
+            )
+            select shown.slate_id, shown.item_id, {told}
+            from shown left join int_slate_item_counts as told
+                on {same} and told.as_of_at <= shown.at
+            group by all order by all
+            """,  # noqa: S608
+        )
+        query = f"select slate_id, item_id, {stored} from training_examples order by all"  # noqa: S608
+        assert read_table(built, query) == counted
+        differ = f"select count(*) filter (where {entity}_shown > {entity}_shown_28d) as old"
+        differ += f", count(*) filter (where {entity}_shown_7d > {entity}_shown_1d) as recent"
+        (found,) = read_table(built, f"{differ} from training_examples").to_pylist()
+        assert min(found.values()) > 0
+
+
+def test_a_publication_lag_takes_the_last_hours_away(
+    built: Settings, log: list[AnyEvent], write_raw: WriteRaw, tmp_path: Path
+) -> None:
+    """What imported logs would have been served: snapshots come so many hours late."""
+    settings = Settings(home=tmp_path, features=FeatureSettings(publication_lag_hours=2))
+    write_raw(settings.paths.raw, log)
+    run_models(settings)
+    query = """
+        select tenant, item_id, date_trunc('hour', shown_at) + interval {} hour as at, max(item_shown) as n
+        from training_examples group by all order by all
+    """
+    late, prompt = (
+        {(row["tenant"], row["item_id"], row["at"]): row["n"] for row in read_table(each, sql).to_pylist()}
+        for each, sql in ((settings, query.format(0)), (built, query.format(2)))
+    )
+    both = late.keys() & prompt.keys()
+    assert len(both) > 10
+    assert {key: late[key] for key in both} == {key: prompt[key] for key in both}
 
 
 def test_a_build_that_fails_leaves_the_rows_as_they_were(built: Settings, tmp_path: Path) -> None:

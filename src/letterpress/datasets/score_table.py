@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from letterpress.errors import UsageError, as_clause
 from letterpress.features import columns_for_batch, compute_features, feature_names
-from letterpress.features.columns import COUNT_NAMES
+from letterpress.features.columns import count_columns
 from letterpress.recommenders import Recommender
 
 _TEXT_MAP, _NUMBER_MAP = pa.map_(pa.string(), pa.string()), pa.map_(pa.string(), pa.float64())
@@ -45,7 +45,7 @@ def _completed(table: pa.Table, recommender: Recommender) -> pa.Table:
     if recommender.text_label is not None:
         table = _with_text(table, recommender.text_label)
         item_labels.append(recommender.text_label)
-    counts = [f"{entity}_{count}" for entity in recommender.evidence_entities for count in COUNT_NAMES]
+    counts = count_columns(recommender)
     known = {*labels, *item_labels, *counts, *recommender.attributes, "attributes", "mobile_share"}
     if recommender.text_label is not None and not _has_text(table, recommender.text_label):
         raise UsageError(

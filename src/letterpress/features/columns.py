@@ -20,7 +20,12 @@ ENTITY_KEYS: dict[str, tuple[str, ...]] = {
     "item": ("tenant", "item_id"),
     "item_segment": ("tenant", "item_id", "segment"),
     "enhancement_industry": ("enhancement", "industry"),
+    "enhancement": ("enhancement",),
+    "tenant": ("tenant",),
+    "send_hour": ("tenant", "send_hour"),
 }
+WINDOWS = ("birth", "28d", "7d", "1d")
+"""What a snapshot counts over, from the longest."""
 KEY_SEPARATOR = "\x1f"
 CONTEXT_NUMBERS = ("mobile_share", "send_hour", "send_weekday", "hours_to_send")
 """What is known of a campaign beside its labels; hours and days (Monday is 0) are UTC."""
@@ -44,9 +49,9 @@ class Columns:
     item_codes: NDArray[np.float64]
     """`(n, n_rows)`: a code for each label of `item_vocabularies`."""
     counts: NDArray[np.float64]
-    """`(6 * n, n_rows)`: `COUNT_NAMES` of each of the recommender's `evidence_entities`, in turn.
+    """Of each of the recommender's `evidence_entities`, in each of its `count_windows`, all `COUNT_NAMES`.
 
-    Doubles hold integers below 2**53 exactly.
+    `(6 * windows * entities, n_rows)`. Doubles hold integers below 2**53 exactly.
     """
     texts: tuple[str | None, ...] = ()
     """Of each item, where the recommender declares that its items have one."""
@@ -104,7 +109,18 @@ def entity_keys(
     if entity == "enhancement_industry":
         industry = _MISSING if campaign.industry is None else campaign.industry
         return [f"{item.get('enhancement', _MISSING)}{KEY_SEPARATOR}{industry}" for item in labels]
+    if entity == "enhancement":
+        return [item.get("enhancement", _MISSING) for item in labels]
+    if entity == "tenant":
+        return [tenant] * len(item_ids)
+    if entity == "send_hour":
+        return [f"{tenant}{KEY_SEPARATOR}{_send_hour(campaign)}"] * len(item_ids)
     raise KeyError(entity)
+
+
+def _send_hour(campaign: CampaignContext) -> int | str:
+    """0 to 23, UTC; by differences, as a time at either end of the calendar cannot be moved to UTC."""
+    return _MISSING if campaign.send_at is None else (campaign.send_at - _EPOCH).seconds // 3600
 
 
 def columns_for_request(
@@ -122,7 +138,8 @@ def columns_for_request(
     for row, (label, vocabulary) in enumerate(recommender.item_vocabularies):
         codes = _codes(vocabulary)
         item_codes[row] = [codes.get(item.get(label), nan) for item in labels]
-    found = [counts[entity].T for entity in recommender.evidence_entities]
+    rows = _count_rows(recommender)
+    found = [counts[entity].T.take(rows, axis=0) for entity in recommender.evidence_entities]
     return Columns(
         len(labels),
         context,
@@ -138,9 +155,48 @@ def _request_texts(recommender: Recommender, labels: Sequence[Mapping[str, str]]
     return () if name is None else tuple(item.get(name) for item in labels)
 
 
-def count_row(recommender: Recommender, entity: str, count: str) -> int:
-    """The row of `Columns.counts` that holds a count of an entity."""
-    return recommender.evidence_entities.index(entity) * len(COUNT_NAMES) + COUNT_NAMES.index(count)
+@lru_cache(maxsize=64)
+def count_windows(recommender: Recommender) -> tuple[str, ...]:
+    """The windows that the features of a recommender read, in the order of `WINDOWS`."""
+    declared = {
+        window
+        for rate in recommender.evidence_rates
+        for entity in recommender.evidence_entities
+        for window in rate.windows_of(entity)
+    }
+    return (
+        WINDOWS if "decayed" in declared else tuple(each for each in WINDOWS if each in declared | {"birth"})
+    )
+
+
+@lru_cache(maxsize=64)
+def _count_rows(recommender: Recommender) -> NDArray[np.intp]:
+    """Where a snapshot holds the counts of `count_windows`."""
+    n = len(COUNT_NAMES)
+    starts = [WINDOWS.index(window) * n for window in count_windows(recommender)]
+    return np.concatenate([np.arange(start, start + n, dtype=np.intp) for start in starts])
+
+
+def count_row(recommender: Recommender, entity: str, count: str, window: str = "birth") -> int:
+    """The row of `Columns.counts` that holds a count of an entity over a window."""
+    windows = count_windows(recommender)
+    block = recommender.evidence_entities.index(entity) * len(windows) + windows.index(window)
+    return block * len(COUNT_NAMES) + COUNT_NAMES.index(count)
+
+
+def count_column(entity: str, count: str, window: str = "birth") -> str:
+    """The column of `training_examples` that holds a count of an entity over a window."""
+    return f"{entity}_{count}" if window == "birth" else f"{entity}_{count}_{window}"
+
+
+def count_columns(recommender: Recommender) -> list[str]:
+    """The columns of `training_examples` that the rows of `Columns.counts` are read from."""
+    return [
+        count_column(entity, count, window)
+        for entity in recommender.evidence_entities
+        for window in count_windows(recommender)
+        for count in COUNT_NAMES
+    ]
 
 
 def columns_for_batch(recommender: Recommender, table: pa.Table) -> Columns:
@@ -151,9 +207,7 @@ def columns_for_batch(recommender: Recommender, table: pa.Table) -> Columns:
         _label_codes(_value(table, "item_labels", label), values)
         for label, values in recommender.item_vocabularies
     ]
-    counts = [
-        _int64(table[f"{entity}_{name}"]) for entity in recommender.evidence_entities for name in COUNT_NAMES
-    ]
+    counts = [_int64(table[name]) for name in count_columns(recommender)]
     return Columns(
         table.num_rows,
         _stack([*context, *_context_numbers(table)], table),

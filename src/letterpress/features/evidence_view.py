@@ -1,51 +1,112 @@
 """What was counted of an item: rates pulled towards a prior, and how much evidence stands behind them.
 
-Counts are left as they are: a tree only asks on which side of a threshold a value lies, so a logarithm
-would change no model, and it is not exact to the bit in every loop.
+A rate is read since birth, over a window of whole days, or decayed: the counts of each span between two
+windows weigh less the older they are. Counts are left as they are: a tree only asks on which side of a
+threshold a value lies, so a logarithm would change no model, and it is not exact to the bit in every loop.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from letterpress.features.columns import Columns, count_row
+from letterpress.features.columns import WINDOWS, Columns, count_row
 from letterpress.features.feature_view import Feature, FeatureView
-from letterpress.recommenders import EvidenceRate, Recommender
+from letterpress.recommenders import EvidenceRate, Recommender, Window
+
+Reading = tuple[str, EvidenceRate, Window]
+"""An entity, what is read of it, and over which window."""
 
 _WORDS = {
     "item": "the item",
     "item_segment": "the item in the campaign's segment",
-    "enhancement_industry": "the enhancement in the campaign's industry, over all tenants",
+    "enhancement_industry": "the enhancement in the campaign's industry, over all tenants,",
+    "enhancement": "the enhancement, over all tenants,",
+    "tenant": "any item of the tenant",
+    "send_hour": "any item that the tenant sends at this hour of the day",
 }
+_SPANS: dict[Window, str] = {
+    "birth": "",
+    "28d": " in the last 28 days and today",
+    "7d": " in the last 7 days and today",
+    "1d": " yesterday and today",
+    "decayed": ", the older the less",
+}
+_AGES_DAYS = (0.75, 4.5, 18.0, 45.0)
+"""How old on the whole what was counted is: in the window of a day, and between each window and the next."""
+
+
+def decay_weights(half_life_days: float) -> tuple[float, ...]:
+    """What a count of each of `_AGES_DAYS` weighs; rounded, so that every machine has the same bits.
+
+    >>> decay_weights(4.5)
+    (0.890899, 0.5, 0.0625, 0.000977)
+    """
+    return tuple(round(0.5 ** (age / half_life_days), 6) for age in _AGES_DAYS)
+
+
+class _Counted:
+    """Counts `(n, rows)` of several (entity, count, window) at once."""
+
+    def __init__(self, recommender: Recommender, wanted: Sequence[tuple[str, str, Window, float]]) -> None:
+        def rows(which: Sequence[tuple[str, str]], window: str) -> NDArray[np.intp]:
+            return np.array([count_row(recommender, *each, window) for each in which], np.intp)
+
+        decayed = [(entity, count) for entity, count, window, _ in wanted if window == "decayed"]
+        self._plain = np.array(
+            [
+                count_row(recommender, entity, count, "birth" if window == "decayed" else window)
+                for entity, count, window, _ in wanted
+            ],
+            np.intp,
+        )
+        self._places = np.array([at for at, each in enumerate(wanted) if each[2] == "decayed"], np.intp)
+        self._windows = [rows(decayed, window) for window in reversed(WINDOWS)] if decayed else []
+        weights = [decay_weights(each[3]) for each in wanted if each[2] == "decayed"]
+        self._weights = [_upright(list(column)) for column in zip(*weights, strict=True)]
+
+    def __call__(self, counts: NDArray[np.float64]) -> NDArray[np.float64]:
+        found = counts.take(self._plain, axis=0)
+        if self._windows:
+            inner = counts.take(self._windows[0], axis=0)
+            total = inner * self._weights[0]
+            for rows, weight in zip(self._windows[1:], self._weights[1:], strict=True):
+                outer = counts.take(rows, axis=0)
+                total += (outer - inner) * weight
+                inner = outer
+            found[self._places] = total
+        return found
 
 
 class ShrunkenRates:
-    """`(numerator + prior * weight) / (denominator + weight)` of several (entity, rate) pairs at once."""
+    """`(numerator + prior * weight) / (denominator + weight)` of several readings at once."""
 
-    def __init__(self, recommender: Recommender, pairs: Sequence[tuple[str, EvidenceRate]]) -> None:
-        def rows(counts: Iterable[tuple[str, str]]) -> NDArray[np.intp]:
-            return np.array([count_row(recommender, *each) for each in counts], np.intp)
+    def __init__(self, recommender: Recommender, readings: Sequence[Reading]) -> None:
+        def counted(*, numerators: bool) -> _Counted:
+            return _Counted(
+                recommender,
+                [
+                    (entity, rate.numerator if numerators else rate.denominator, window, rate.half_life_days)
+                    for entity, rate, window in readings
+                ],
+            )
 
-        self._numerators = rows((entity, rate.numerator) for entity, rate in pairs)
-        self._denominators = rows((entity, rate.denominator) for entity, rate in pairs)
-        self._believed = _upright([rate.prior * rate.weight for _, rate in pairs])
-        self.weights = _upright([rate.weight for _, rate in pairs])
-
-    def numerators(self, counts: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Numerators `(n_pairs, n)` of `Columns.counts`, without the prior."""
-        return counts.take(self._numerators, axis=0)
+        self.numerators = counted(numerators=True)
+        """Numerators `(n_readings, n)` of `Columns.counts`, without the prior."""
+        self._trials = counted(numerators=False)
+        self._believed = _upright([rate.prior * rate.weight for _, rate, _ in readings])
+        self.weights = _upright([rate.weight for _, rate, _ in readings])
 
     def denominators(self, counts: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Denominators `(n_pairs, n)` with the weight of the prior."""
-        found = counts.take(self._denominators, axis=0)
+        """Denominators `(n_readings, n)` with the weight of the prior."""
+        found = self._trials(counts)
         found += self.weights
         return found
 
     def __call__(self, counts: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Rates `(n_pairs, n)`."""
+        """Rates `(n_readings, n)`."""
         rates = self.numerators(counts)
         rates += self._believed
         rates /= self.denominators(counts)
@@ -56,29 +117,40 @@ def _upright(values: list[float]) -> NDArray[np.float64]:
     return np.array(values, np.float64)[:, None]
 
 
-def rate_name(entity: str, rate: EvidenceRate) -> str:
+def _suffix(window: Window) -> str:
+    return "" if window == "birth" else f"_{window}"
+
+
+def rate_name(entity: str, rate: EvidenceRate, window: Window = "birth") -> str:
     """The name of the feature that holds `rate` of `entity`."""
-    return f"{entity}_{rate.name}_rate"
+    return f"{entity}_{rate.name}_rate{_suffix(window)}"
 
 
 def evidence_view(recommender: Recommender) -> FeatureView:
-    """The rates of every entity, then the counts that stand below them.
+    """The rates of every entity and window, then the counts that stand below them.
 
     Rates of rare outcomes are kept of items only: finer entities never gather enough of them.
     """
-    rates = [
-        (entity, rate) for entity in recommender.evidence_entities for rate in _rates_of(recommender, entity)
+    readings: list[Reading] = [
+        (entity, rate, window)
+        for entity in recommender.evidence_entities
+        for rate in _rates_of(recommender, entity)
+        for window in rate.windows_of(entity)
     ]
-    totals = list(dict.fromkeys((entity, rate.denominator) for entity, rate in rates))
-    shrunken = ShrunkenRates(recommender, rates)
-    rows = np.array([count_row(recommender, *total) for total in totals], np.intp)
-    n_rates = len(rates)
+    totals = list(
+        dict.fromkeys(
+            (entity, rate.denominator, window, rate.half_life_days if window == "decayed" else 0.0)
+            for entity, rate, window in readings
+        )
+    )
+    shrunken, counted = ShrunkenRates(recommender, readings), _Counted(recommender, totals)
+    n_rates = len(readings)
 
     def fill(source: Columns, out: NDArray[np.float32]) -> None:
         out[:n_rates] = shrunken(source.counts)
-        out[n_rates:] = source.counts.take(rows, axis=0)
+        out[n_rates:] = counted(source.counts)
 
-    features = [_rate_feature(*each) for each in rates] + [_count_feature(*each) for each in totals]
+    features = [_rate_feature(*each) for each in readings] + [_count_feature(*each) for each in totals]
     return FeatureView("evidence", tuple(features), fill)
 
 
@@ -88,18 +160,34 @@ def _rates_of(recommender: Recommender, entity: str) -> tuple[EvidenceRate, ...]
     return tuple(rate for rate in recommender.evidence_rates if rate.name in ("choose", "click"))
 
 
-def _rate_feature(entity: str, rate: EvidenceRate) -> Feature:
+def _over(window: Window, half_life_days: float) -> str:
+    """How a window is part of a definition; changing a weight changes the schema hash."""
+    if window == "birth":
+        return ""
+    if window != "decayed":
+        return f" over {window}"
+    weights = " ".join(map(repr, decay_weights(half_life_days)))
+    return f" over 1d, 7d - 1d, 28d - 7d, birth - 28d times {weights}"
+
+
+def _rate_feature(entity: str, rate: EvidenceRate, window: Window) -> Feature:
     return Feature(
-        rate_name(entity, rate),
+        rate_name(entity, rate, window),
         entity,
         "share",
-        f"How often {_WORDS[entity]} was {rate.numerator} of {rate.denominator}.",
-        f"({rate.numerator} + {rate.prior!r} * {rate.weight!r}) / ({rate.denominator} + {rate.weight!r})",
+        f"How often {_WORDS[entity]} was {rate.numerator} of {rate.denominator}{_SPANS[window]}.",
+        f"({rate.numerator} + {rate.prior!r} * {rate.weight!r}) / ({rate.denominator} + {rate.weight!r})"
+        + _over(window, rate.half_life_days),
         default=rate.prior,
     )
 
 
-def _count_feature(entity: str, total: str) -> Feature:
+def _count_feature(entity: str, total: str, window: Window, half_life_days: float) -> Feature:
     return Feature(
-        f"{entity}_{total}", entity, "count", f"How often {_WORDS[entity]} was {total}.", total, default=0.0
+        f"{entity}_{total}{_suffix(window)}",
+        entity,
+        "count",
+        f"How often {_WORDS[entity]} was {total}{_SPANS[window]}.",
+        total + _over(window, half_life_days),
+        default=0.0,
     )

@@ -24,7 +24,7 @@ def picture_fit_view(recommender: Recommender) -> FeatureView:
     segment; a lift is the ratio of a rate to its prior.
     """
     rates = tuple(rate for rate in recommender.evidence_rates if rate.name in _RATES)
-    shrunken = ShrunkenRates(recommender, [(step, rate) for step in _STEPS for rate in rates])
+    shrunken = ShrunkenRates(recommender, [(step, rate, "birth") for step in _STEPS for rate in rates])
     believed = np.array([[rate.prior * rate.weight] for rate in rates], np.float64)
     weights = np.array([[rate.weight] for rate in rates], np.float64)
     crossed = np.array([recommender.attributes.index(name) for name in _ON_PHONES], np.intp)

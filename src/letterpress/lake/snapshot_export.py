@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from letterpress.lake.key_table import KeyTable, write_key_table
 from letterpress.lake.known_items import DESCRIBED, ITEMS, SPANS
-from letterpress.lake.snapshot_layout import COUNT_NAMES, ENTITIES, KEY_SEPARATOR, SnapshotSpec
+from letterpress.lake.snapshot_layout import (
+    COUNT_NAMES,
+    ENTITIES,
+    KEY_SEPARATOR,
+    WINDOW_DAYS,
+    WINDOWS,
+    SnapshotSpec,
+    window_start,
+)
 from letterpress.lake.text_column import TextColumn, write_texts
 
 _ROW_GROUP_ROWS = 65536
@@ -58,20 +66,56 @@ def _export_counts(
 ) -> int:
     """The keys of an entity and `<entity>.npy`; a last row of zeros answers for every unknown key."""
     key = ", ".join(ENTITIES[entity])
-    sums = ", ".join(f"cast(sum({name}) as bigint) as {name}" for name in COUNT_NAMES)
     table: pa.Table = connection.sql(
-        f"select concat_ws(?, {key}) as key, {sums} from ftr_{entity}_hours "  # noqa: S608 - our own names
-        f"where recommender = ? and as_of_at <= ? group by {key} order by {key}",
-        params=[KEY_SEPARATOR, recommender, as_of],
+        f"select concat_ws($separator, {key}) as key, {_WINDOWED_SUMS} from ftr_{entity}_hours "  # noqa: S608 - our own names
+        f"where recommender = $recommender and as_of_at <= $as_of group by {key} order by {key}",
+        params={
+            "separator": KEY_SEPARATOR,
+            "recommender": recommender,
+            "as_of": as_of,
+            **_window_starts(as_of),
+        },
     ).to_arrow_table()
-    write_entity(folder, entity, table["key"], np.stack([table[name] for name in COUNT_NAMES], axis=1))
+    counts: NDArray[np.int64] = np.empty((table.num_rows, table.num_columns - 1), np.int64)
+    for column in range(counts.shape[1]):
+        counts[:, column] = table.column(column + 1).to_numpy()
+    write_entity(folder, entity, table["key"], counts)
     return int(table.num_rows)
 
 
+def _window_starts(as_of: datetime | None) -> dict[str, datetime | None]:
+    return {
+        f"since_{window}": None if as_of is None else window_start(as_of, days)
+        for window, days in WINDOW_DAYS.items()
+    }
+
+
+def _windowed_sums() -> str:
+    """SQL of every count since birth, then of those that arrived after the start of each window."""
+    conditions = {
+        "birth": "",
+        **{window: f" filter (where as_of_at > $since_{window})" for window in WINDOW_DAYS},
+    }
+    return ", ".join(
+        f"coalesce(sum({name}){conditions[window]}, 0)::bigint as {name}_{window}"
+        for window in WINDOWS
+        for name in COUNT_NAMES
+    )
+
+
+_WINDOWED_SUMS = _windowed_sums()
+
+
 def write_entity(folder: Path, entity: str, keys: pa.ChunkedArray, counts: NDArray[np.int64]) -> None:
-    """Write `keys` (n,) and their `counts` (n, 6), in the order of `COUNT_NAMES`."""
+    """Write `keys` (n,) and their `counts` (n, windows * 6), window by window in the order of `COUNT_NAMES`.
+
+    They are stored in half the space where all of them fit.
+    """
     write_key_table(folder, entity, keys)
-    with_unknown: NDArray[np.int64] = np.zeros((len(counts) + 1, len(COUNT_NAMES)), np.int64)
+    fits = not len(counts) or int(counts.max()) <= np.iinfo(np.int32).max
+    with_unknown = np.zeros(
+        (len(counts) + 1, len(WINDOWS) * len(COUNT_NAMES)), np.int32 if fits else np.int64
+    )
     with_unknown[:-1] = counts
     np.save(folder / f"{entity}.npy", with_unknown)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -12,17 +12,40 @@ import msgspec
 from letterpress.errors import StorageError, as_clause
 from letterpress.settings import Home
 
-FORMAT = 2
+FORMAT = 3
 COUNT_NAMES = ("shown", "chosen", "delivered", "clicked", "converted", "unsubscribed")
 ENTITIES: dict[str, tuple[str, ...]] = {
     "item": ("tenant", "item_id"),
     "item_segment": ("tenant", "item_id", "segment"),
     "enhancement_industry": ("enhancement", "industry"),
+    "enhancement": ("enhancement",),
+    "tenant": ("tenant",),
+    "send_hour": ("tenant", "send_hour"),
 }
+"""What counts are kept by, and the columns that make its key; `send_hour` is 0 to 23, UTC."""
+WINDOWS = ("birth", "28d", "7d", "1d")
+"""What each entity is counted over, from the longest; see `window_start` (ADR 0023)."""
+WINDOW_DAYS = {"28d": 28, "7d": 7, "1d": 1}
 KEY_SEPARATOR = "\x1f"
 MANIFEST = "manifest.json"
 CURRENT = "current.json"
 REBUILD = "Run `letterpress features` to publish a new one."
+
+
+def window_start(as_of: datetime, days: int) -> datetime:
+    """What arrived until then is outside a window of `days` whole days and today so far, as of `as_of`.
+
+    A start is a midnight (UTC), and the hour that ends at midnight belongs to the day before, so that a
+    window only grows within a day.
+
+    >>> from datetime import UTC
+    >>> window_start(datetime(2026, 1, 6, 0, tzinfo=UTC), 1).isoformat()
+    '2026-01-04T00:00:00+00:00'
+    >>> window_start(datetime(2026, 1, 6, 1, tzinfo=UTC), 1).isoformat()
+    '2026-01-05T00:00:00+00:00'
+    """
+    today = (as_of - timedelta(hours=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    return today - timedelta(days=days)
 
 
 class SnapshotSpec(msgspec.Struct, frozen=True):

@@ -35,6 +35,7 @@ from letterpress.lake.snapshot_layout import (
     KEY_SEPARATOR,
     MANIFEST,
     REBUILD,
+    WINDOWS,
     Current,
     Manifest,
     RecommenderEntry,
@@ -194,7 +195,7 @@ class Snapshot:
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         self.folder = folder
         self.manifest = manifest
-        self._counts: dict[tuple[str, str], NDArray[np.int64]] = {}
+        self._counts: dict[tuple[str, str], NDArray[np.integer]] = {}
         self._keys: dict[tuple[str, str], KeyTable] = {}
         self._items: dict[str, KnownItems] = {}
 
@@ -244,10 +245,11 @@ class Snapshot:
         for entity in ENTITIES:
             keys = KeyTable.open(folder, entity)
             counts = np.asarray(np.load(folder / f"{entity}.npy", mmap_mode="r"))
-            if counts.shape != (len(keys) + 1, len(COUNT_NAMES)):
+            expected = (len(keys) + 1, len(WINDOWS) * len(COUNT_NAMES))
+            if counts.shape != expected:
                 raise StorageError(
-                    f"expected {len(keys) + 1} rows of {len(COUNT_NAMES)} counts in {entity}.npy of snapshot "
-                    f"{self.snapshot_id}, found {counts.shape}. {REBUILD}"
+                    f"expected {expected} counts in {entity}.npy of snapshot {self.snapshot_id}, found "
+                    f"{counts.shape}. {REBUILD}"
                 )
             self._keys[recommender, entity] = keys
             self._counts[recommender, entity] = counts
@@ -264,17 +266,18 @@ class Snapshot:
             ) from None
 
     def counts(self, recommender: str, entity: str, keys: Sequence[str]) -> NDArray[np.int64]:
-        """Counts (n_keys, 6) in the order of `COUNT_NAMES`; zeros for a key that is not known.
+        """Counts (n_keys, 4 * 6): for each of `WINDOWS` those of `COUNT_NAMES`; zeros for an unknown key.
 
         A key is the entity's parts joined by `KEY_SEPARATOR`.
         """
-        return self._counts[recommender, entity].take(self._keys[recommender, entity].find(keys), axis=0)
+        rows = self._keys[recommender, entity].find(keys)
+        return self._counts[recommender, entity].take(rows, axis=0).astype(np.int64, copy=False)
 
     def item_counts(self, recommender: str, rows: range) -> NDArray[np.int64]:
-        """Counts (n_rows, 6) of known items, by their rows in `items`."""
-        return self._counts[recommender, "item"].take(
-            self._items[recommender].count_rows[rows.start : rows.stop], axis=0
-        )
+        """Counts (n_rows, 6) of known items since birth, by their rows in `items`."""
+        wanted = self._items[recommender].count_rows[rows.start : rows.stop]
+        since_birth = self._counts[recommender, "item"][:, : len(COUNT_NAMES)]
+        return since_birth[wanted].astype(np.int64, copy=False)
 
     def items(self, recommender: str) -> KnownItems:
         """The known items of a recommender."""
@@ -292,6 +295,7 @@ __all__ = [
     "COUNT_NAMES",
     "ENTITIES",
     "KEY_SEPARATOR",
+    "WINDOWS",
     "KnownItems",
     "Snapshot",
     "SnapshotInfo",

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Judge = Literal["ab_test", "ndcg", "snips"]
+Window = Literal["birth", "28d", "7d", "1d", "decayed"]
+"""Since birth; so many whole days and today so far; or all of it, the older the less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,14 @@ class EvidenceRate:
     denominator: str
     prior: float
     weight: float
+    windows: tuple[tuple[str, tuple[Window, ...]], ...] = ()
+    """For each entity the spans over which it is read too, beside that since birth."""
+    half_life_days: float = 7.0
+    """After how long an observation counts half in the window `decayed`."""
+
+    def windows_of(self, entity: str) -> tuple[Window, ...]:
+        """`birth`, then what is declared for `entity`."""
+        return ("birth", *dict(self.windows).get(entity, ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +83,8 @@ class Recommender:
     item_vocabularies: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """The same for labels of items."""
     evidence_entities: tuple[str, ...] = ("item",)
-    """What counts are kept by, where features use them: `item`, `item_segment`, `enhancement_industry`."""
+    """What features count by: `item`, `item_segment`, `enhancement_industry`, `enhancement`, `tenant` or
+    `send_hour`."""
     evidence_rates: tuple[EvidenceRate, ...] = ()
     exploration: float = 0.05
     """Share of slates that are shuffled uniformly."""
@@ -81,6 +92,10 @@ class Recommender:
     """The item label that holds the text which features may read."""
     popularity_target: str = "chosen"
     """Target whose shrunken rate is the popularity baseline and the first champion."""
+
+    def __hash__(self) -> int:
+        """By name: caches are asked several times a request, and all parts would be hashed each time."""
+        return hash(self.name)
 
     def target(self, name: str) -> Target:
         """The target called `name`. Raises KeyError when there is none."""

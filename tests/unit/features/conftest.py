@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from letterpress.events.types import CampaignContext
 from letterpress.features import Columns, attribute_rows, columns_for_request
-from letterpress.features.columns import COUNT_NAMES
+from letterpress.features.columns import COUNT_NAMES, WINDOWS, count_column
 from letterpress.recommenders import Recommender
 
 INSTANT = pa.timestamp("us", tz="UTC")
@@ -27,6 +28,7 @@ class Row:
     attributes: dict[str, float]
     labels: dict[str, str]
     counts: dict[str, list[int]]
+    """By entity: for each window the six counts."""
     shown_at: datetime
 
 
@@ -50,9 +52,9 @@ class Rows:
         )
         columns["item_labels"] = pa.array([list(row.labels.items()) for row in rows], names)
         for entity in recommender.evidence_entities:
-            for column, name in enumerate(COUNT_NAMES):
-                columns[f"{entity}_{name}"] = pa.array(
-                    [row.counts[entity][column] for row in rows], pa.int64()
+            for place, (window, name) in enumerate(product(WINDOWS, COUNT_NAMES)):
+                columns[count_column(entity, name, window)] = pa.array(
+                    [row.counts[entity][place] for row in rows], pa.int64()
                 )
         return pa.table(columns)
 

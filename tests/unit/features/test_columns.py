@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import ast
+import re
+from datetime import datetime
+from pathlib import Path
+
 import pytest
 
 from letterpress.events.types import CampaignContext
@@ -7,6 +12,7 @@ from letterpress.features import columns, entity_keys
 from letterpress.lake import snapshot_layout
 from letterpress.recommenders import RECOMMENDERS, Recommender
 
+PROJECT = Path(__file__).parents[3]
 CAMPAIGN = CampaignContext(campaign_id="c", industry="food", segment="loyal")
 
 
@@ -18,6 +24,19 @@ def test_keys_are_those_of_the_snapshot() -> None:
         "warm\x1ffood",
         "\x1f\x1ffood",
     ]
+    assert entity_keys("enhancement", "t", CAMPAIGN, ["a", "b"], labels) == ["warm", "\x1f"]
+    assert entity_keys("tenant", "t", CAMPAIGN, ["a", "b"], labels) == ["t", "t"]
+
+
+def test_the_hour_of_sending_is_that_of_utc() -> None:
+    def key(send_at: str | None) -> str:
+        sent = None if send_at is None else datetime.fromisoformat(send_at)
+        campaign = CampaignContext(campaign_id="c", send_at=sent)
+        return entity_keys("send_hour", "t", campaign, ["a"], [{}])[0]
+
+    assert key("2026-01-06T01:30:00+03:00") == "t\x1f22"
+    assert key("0001-01-01T00:00:00+14:00") == "t\x1f10"
+    assert key(None) == "t\x1f\x1f"
 
 
 def test_a_missing_part_is_not_an_empty_one() -> None:
@@ -35,7 +54,24 @@ def test_an_unknown_entity_is_an_error() -> None:
 def test_features_and_snapshots_speak_of_the_same_counts() -> None:
     assert columns.COUNT_NAMES == snapshot_layout.COUNT_NAMES
     assert columns.ENTITY_KEYS == snapshot_layout.ENTITIES
+    assert columns.WINDOWS == snapshot_layout.WINDOWS
     assert columns.KEY_SEPARATOR == snapshot_layout.KEY_SEPARATOR
+
+
+@pytest.mark.parametrize(
+    ("macro", "expected"),
+    [
+        ("entity_keys", {name: list(keys) for name, keys in snapshot_layout.ENTITIES.items()}),
+        ("window_days", snapshot_layout.WINDOW_DAYS),
+        ("count_names", list(snapshot_layout.COUNT_NAMES)),
+    ],
+)
+def test_the_marts_count_what_snapshots_hold(macro: str, expected: object) -> None:
+    text = "".join(path.read_text() for path in sorted((PROJECT / "dbt" / "macros").glob("*.sql")))
+    found = re.search(rf"macro {macro}\(\).*?return\((.*?)\) -\}}\}}", text, re.DOTALL)
+    assert found is not None
+    assert ast.literal_eval(found[1]) == expected
+    assert set(snapshot_layout.WINDOWS) == {"birth", *snapshot_layout.WINDOW_DAYS}
 
 
 @pytest.mark.parametrize("recommender", RECOMMENDERS.values(), ids=lambda each: each.name)

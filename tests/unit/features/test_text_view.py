@@ -13,7 +13,7 @@ from letterpress.datasets.score_table import features_of_table
 from letterpress.events.types import CampaignContext
 from letterpress.features import attribute_rows, columns_for_request, compute_features, feature_names
 from letterpress.features import sentence_model as model
-from letterpress.features.columns import COUNT_NAMES
+from letterpress.features.columns import COUNT_NAMES, WINDOWS
 from letterpress.features.text_counts import TEXT_COUNTS, count_text
 from letterpress.features.text_view import SENTENCE_PREFIX
 from letterpress.recommenders import get_recommender
@@ -36,7 +36,7 @@ def for_request(texts: list[str]) -> NDArray[np.float32]:
         CampaignContext(campaign_id="c"),
         attribute_rows(SUBJECT_LINE, [{}] * len(texts)),
         [{"text": text} for text in texts],
-        {"item": np.zeros((len(texts), len(COUNT_NAMES)), np.int64)},
+        {"item": np.zeros((len(texts), len(WINDOWS) * len(COUNT_NAMES)), np.int64)},
         datetime(2026, 1, 5, tzinfo=UTC),
     )
     return compute_features(SUBJECT_LINE, columns)

@@ -20,6 +20,8 @@ from letterpress.features import (
     popularity_feature,
     schema_hash,
 )
+from letterpress.features.columns import COUNT_NAMES
+from letterpress.features.evidence_view import decay_weights
 from letterpress.recommenders import RECOMMENDERS, Recommender, get_recommender
 
 IMAGES = get_recommender("image_enhancement")
@@ -43,8 +45,15 @@ def campaigns(recommender: Recommender) -> st.SearchStrategy[CampaignContext]:
     )
 
 
+def nested(steps: NDArray[np.int64]) -> list[int]:
+    """Counts of the windows, birth first, from what each step out adds to the window of a day."""
+    windows: list[int] = np.cumsum(steps.reshape(4, 6), axis=0)[::-1].ravel().tolist()
+    return windows
+
+
 def counts() -> st.SearchStrategy[list[int]]:
-    return st.lists(st.integers(0, 10**9), min_size=6, max_size=6)
+    steps = st.lists(st.integers(0, 10**9), min_size=24, max_size=24)
+    return steps.map(lambda each: nested(np.array(each)))
 
 
 @st.composite
@@ -103,26 +112,43 @@ def test_an_item_has_the_same_features_wherever_it_stands(
     assert bits(shuffled) == bits(straight[order])
 
 
-def test_a_large_batch_has_the_bits_of_single_rows(rows: Any) -> None:
-    """Long arrays run through the vector loops of NumPy, single rows through their scalar ends."""
-    rng = np.random.default_rng(5)
-    made = [
+def random_slate(rng: np.random.Generator, rows: Any, size: int) -> list[Any]:
+    """Rows of one campaign, some of whose fields are not known."""
+    fields: dict[str, Any] = {
+        name: str(rng.choice([*known, "new"])) for name, known in IMAGES.vocabularies if rng.random() < 0.9
+    }
+    sent = START + timedelta(hours=float(rng.uniform(0, 2000))) if rng.random() < 0.9 else None
+    campaign = CampaignContext(campaign_id="c", mobile_share=float(rng.random()), send_at=sent, **fields)
+    enhancements = IMAGES.item_vocabularies[0][1]
+    entities = IMAGES.evidence_entities
+    steps = rng.integers(0, 10 ** rng.integers(1, 7), (size, len(entities), 4, 6))
+    counts = np.cumsum(steps, axis=2)[:, :, ::-1].reshape(size, len(entities), 24).tolist()
+    attributes = rng.normal(size=(size, len(IMAGES.attributes))).tolist()
+    return [
         rows.make(
-            campaign=CampaignContext(campaign_id="c", industry="food", mobile_share=float(rng.random())),
-            attributes={name: float(rng.normal()) for name in IMAGES.attributes},
-            labels={"enhancement": "warm"},
-            counts={entity: rng.integers(0, 10**6, 6).tolist() for entity in IMAGES.evidence_entities},
+            campaign=campaign,
+            attributes=dict(zip(IMAGES.attributes, attributes[at], strict=True)),
+            labels={"enhancement": enhancements[at % len(enhancements)]},
+            counts=dict(zip(entities, counts[at], strict=True)),
             shown_at=START,
         )
-        for _ in range(500)
+        for at in range(size)
     ]
-    batch = compute_features(IMAGES, columns_for_batch(IMAGES, rows.as_table(IMAGES, made)))
-    single = [compute_features(IMAGES, rows.as_request(IMAGES, [row])) for row in made]
-    assert bits(batch) == bits(np.concatenate(single))
+
+
+def test_a_hundred_thousand_rows_have_the_bits_of_their_requests(rows: Any) -> None:
+    """Long arrays run through the vector loops of NumPy, single rows through their scalar ends."""
+    rng = np.random.default_rng(5)
+    slates = [random_slate(rng, rows, 1 if number % 4 == 0 else 33) for number in range(4000)]
+    requested = np.concatenate([compute_features(IMAGES, rows.as_request(IMAGES, slate)) for slate in slates])
+    table = rows.as_table(IMAGES, [row for slate in slates for row in slate])
+    batch = compute_features(IMAGES, columns_for_batch(IMAGES, table))
+    assert len(batch) == 100_000
+    assert batch.tobytes() == requested.tobytes()
 
 
 def bare_row(rows: Any) -> Any:
-    none = {entity: [0] * 6 for entity in IMAGES.evidence_entities}
+    none = {entity: [0] * 24 for entity in IMAGES.evidence_entities}
     return rows.make(CampaignContext(campaign_id="c"), {}, {}, none, START)
 
 
@@ -135,7 +161,7 @@ def test_an_item_of_which_nothing_is_known_gets_the_declared_defaults(rows: Any)
 
 def test_rates_are_pulled_towards_their_prior(rows: Any) -> None:
     row = bare_row(rows)
-    row.counts["item"] = [80, 30, 0, 0, 0, 0]
+    row.counts["item"][:6] = [80, 30, 0, 0, 0, 0]
     found = compute_features(IMAGES, rows.as_request(IMAGES, [row]))[0]
     by_name = dict(zip(feature_names(IMAGES), found.tolist(), strict=True))
     assert by_name["item_choose_rate"] == pytest.approx((30 + 0.3 * 20) / (80 + 20))
@@ -143,6 +169,43 @@ def test_rates_are_pulled_towards_their_prior(rows: Any) -> None:
     assert by_name["item_shown"] == 80
     assert by_name["item_choose_lift"] == pytest.approx(0.36 / 0.3)
     assert by_name["segment_choose_lift"] == pytest.approx(1.0)
+
+
+def test_a_window_counts_its_own_span_and_decay_weighs_the_older_less(rows: Any) -> None:
+    row = bare_row(rows)
+    clicked, delivered = COUNT_NAMES.index("clicked"), COUNT_NAMES.index("delivered")
+    for window, (clicks, deliveries) in enumerate(((100, 9000), (90, 5000), (70, 3000), (40, 1000))):
+        row.counts["item"][6 * window + clicked], row.counts["item"][6 * window + delivered] = (
+            clicks,
+            deliveries,
+        )
+    found = compute_features(IMAGES, rows.as_request(IMAGES, [row]))[0]
+    by_name = dict(zip(feature_names(IMAGES), found.tolist(), strict=True))
+    day, week, month, ever = decay_weights(7.0)
+    decayed_clicks = 40 * day + 30 * week + 20 * month + 10 * ever
+    decayed = 1000 * day + 2000 * week + 2000 * month + 4000 * ever
+    assert by_name["item_click_rate"] == pytest.approx((100 + 30) / (9000 + 2000))
+    assert by_name["item_click_rate_7d"] == pytest.approx((70 + 30) / (3000 + 2000))
+    assert by_name["item_click_rate_decayed"] == pytest.approx((decayed_clicks + 30) / (decayed + 2000))
+    assert (by_name["item_delivered"], by_name["item_delivered_7d"]) == (9000, 3000)
+    assert by_name["item_delivered_decayed"] == pytest.approx(decayed)
+    assert 1 > day > week > month > ever > 0
+
+
+def test_every_rate_has_the_count_that_stands_below_it_beside_it() -> None:
+    for recommender in RECOMMENDERS.values():
+        names = set(feature_names(recommender))
+        for entity in recommender.evidence_entities:
+            for rate in recommender.evidence_rates:
+                for window in rate.windows_of(entity):
+                    suffix = "" if window == "birth" else f"_{window}"
+                    if f"{entity}_{rate.name}_rate{suffix}" in names:
+                        assert f"{entity}_{rate.denominator}{suffix}" in names
+
+
+def test_the_schema_hash_changes_with_the_half_life() -> None:
+    rates = [dataclasses.replace(rate, half_life_days=3.0) for rate in IMAGES.evidence_rates]
+    assert schema_hash(dataclasses.replace(IMAGES, evidence_rates=tuple(rates))) != schema_hash(IMAGES)
 
 
 def test_an_unknown_name_is_missing_not_a_new_code(rows: Any) -> None:

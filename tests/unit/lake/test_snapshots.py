@@ -18,6 +18,7 @@ from letterpress.lake.ledger import commit_batch
 from letterpress.lake.snapshots import (
     COUNT_NAMES,
     KEY_SEPARATOR,
+    WINDOWS,
     Snapshot,
     SnapshotInfo,
     SnapshotSpec,
@@ -33,7 +34,7 @@ SPEC = {
 MARTS = f"""
     create table ftr_item_hours as
         select 'pictures' as recommender, tenant, item_id, as_of_at::timestamptz as as_of_at,
-            {", ".join(f"n + {place} as {name}" for place, name in enumerate(COUNT_NAMES))}
+            {", ".join(f"n::bigint + {place} as {name}" for place, name in enumerate(COUNT_NAMES))}
         from (values
             ('t1', 'b', '2026-01-05 11:00:00+00', 100), ('t1', 'b', '2026-01-05 12:00:00+00', 1000),
             ('t1', 'a', '2026-01-05 11:00:00+00', 1), ('t0', 'z', '2026-01-05 10:00:00+00', 7)
@@ -43,6 +44,9 @@ MARTS = f"""
     create table ftr_enhancement_industry_hours as
         select * exclude (tenant, item_id), 'warm' as enhancement, 'food' as industry
         from ftr_item_hours where item_id = 'z';
+    create table ftr_enhancement_hours as select * exclude (industry) from ftr_enhancement_industry_hours;
+    create table ftr_tenant_hours as select * exclude (item_id) from ftr_item_hours where tenant = 't0';
+    create table ftr_send_hour_hours as select *, 9::bigint as send_hour from ftr_tenant_hours;
     create table dim_items as
         select 'pictures' as recommender, tenant, item_id, 'variant' as item_kind, source_id,
             attributes, map {{'enhancement': item_id}} as item_labels
@@ -98,10 +102,15 @@ def test_counts_are_sums_and_unknown_keys_are_zeros(published: Home) -> None:
     keys = [f"t1{KEY_SEPARATOR}b", "never seen", f"t0{KEY_SEPARATOR}z"]
     counts = snapshot.counts("pictures", "item", keys)
     assert counts.dtype == np.int64
-    assert counts.tolist() == [[1100 + 2 * place for place in range(6)], [0] * 6, [7, 8, 9, 10, 11, 12]]
+    assert counts[:, :6].tolist() == [
+        [1100 + 2 * place for place in range(6)],
+        [0] * 6,
+        [7, 8, 9, 10, 11, 12],
+    ]
     key = KEY_SEPARATOR.join(("t1", "a", "new"))
     assert snapshot.counts("pictures", "item_segment", [key])[0, 0] == 1
     assert snapshot.counts("pictures", "enhancement_industry", [f"warm{KEY_SEPARATOR}food"])[0, 0] == 7
+    assert snapshot.counts("pictures", "send_hour", [f"t0{KEY_SEPARATOR}9"])[0, 0] == 7
     assert snapshot.counts("subjects", "item", keys).sum() == 0
 
 
@@ -133,8 +142,34 @@ def test_an_event_from_long_ago_takes_nothing_away_that_is_served(home: Home) ->
     assert shown_of_b(home) == 1100
 
 
+def test_counts_are_kept_for_every_window_from_its_midnight_on(home: Home) -> None:
+    """Midnight belongs to the day before: what arrived in its last hour."""
+    change_warehouse(
+        home,
+        """
+        delete from ftr_item_hours;
+        insert into ftr_item_hours
+        select 'pictures', 't1', 'b', arrived::timestamptz, n, 0, 0, 0, 0, 3_000_000_000
+        from (values
+            ('2026-02-10 06:00:00+00', 1), ('2026-02-09 01:00:00+00', 2), ('2026-02-09 00:00:00+00', 4),
+            ('2026-02-03 01:00:00+00', 8), ('2026-02-03 00:00:00+00', 16),
+            ('2026-01-13 01:00:00+00', 32), ('2026-01-13 00:00:00+00', 64)
+        ) as hours (arrived, n)
+        """,
+    )
+    publish(home, datetime(2026, 2, 10, 6, 30, tzinfo=UTC))
+    counts = Snapshot.open(home).counts("pictures", "item", [f"t1{KEY_SEPARATOR}b"])[0]
+    assert dict(zip(WINDOWS, counts[::6].tolist(), strict=True)) == {
+        "birth": 127,
+        "28d": 63,
+        "7d": 15,
+        "1d": 3,
+    }
+    assert counts[5::6].tolist() == [n * 3_000_000_000 for n in (7, 6, 4, 2)]
+
+
 def test_no_keys_give_no_rows(published: Home) -> None:
-    assert Snapshot.open(published).counts("pictures", "item", []).shape == (0, 6)
+    assert Snapshot.open(published).counts("pictures", "item", []).shape == (0, 24)
 
 
 def test_items_are_found_by_tenant_and_by_name(published: Home) -> None:
@@ -171,6 +206,9 @@ def test_equal_content_has_an_equal_id(home: Home) -> None:
         "item": 3,
         "item_segment": 1,
         "enhancement_industry": 1,
+        "enhancement": 1,
+        "tenant": 1,
+        "send_hour": 1,
         "items": 3,
         "training": 3,
     }

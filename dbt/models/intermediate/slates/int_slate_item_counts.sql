@@ -1,6 +1,9 @@
 -- One row for each thing that became known of a shown item: that it was shown, chosen, delivered, ...
 with slate_items as (
-    select * from {{ ref('fct_slate_items') }}
+    select
+        *,
+        {{ send_hour() }} as send_hour
+    from {{ ref('fct_slate_items') }}
 ),
 
 outcome_hours as (
@@ -11,6 +14,7 @@ outcome_hours as (
         segment,
         enhancement,
         industry,
+        send_hour,
         unnest(outcome_hours) as outcome_hour
     from slate_items
 )
@@ -22,6 +26,7 @@ select
     segment,
     enhancement,
     industry,
+    send_hour,
     shown_as_of_at as as_of_at,
     1 as shown,
     0 as chosen,
@@ -38,6 +43,7 @@ select
     segment,
     enhancement,
     industry,
+    send_hour,
     chosen_as_of_at as as_of_at,
     0 as shown,
     1 as chosen,
@@ -55,6 +61,7 @@ select
     segment,
     enhancement,
     industry,
+    send_hour,
     outcome_hour.as_of_at,
     0 as shown,
     0 as chosen,

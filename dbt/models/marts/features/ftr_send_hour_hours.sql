@@ -1,0 +1,1 @@
+{{ entity_hours('send_hour') }}
