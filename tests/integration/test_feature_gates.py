@@ -228,7 +228,7 @@ SNAPSHOT_FAULTS: dict[str, Change] = {
     "snapshot_schema.attributes_are_the_declared_ones": edit_entry(attributes=SPEC.attributes[::-1]),
     "snapshot_schema.training_and_serving_have_the_same_counts": drop_a_training_column,
     "snapshot_rows.rows_stay": edit_entry(rows={"item": 1}),
-    "snapshot_counts.counts_are_not_negative": edit_counts(put(-1, row=0, column=5)),
+    "snapshot_counts.counts_are_not_negative": edit_counts(put(-1, row=0, column=-1)),
     "snapshot_counts.the_unknown_has_no_counts": edit_counts(put(1, row=-1, column=0)),
     "snapshot_counts.windows_are_nested": widen_with_larger_windows,
     "snapshot_counts.clicks_stand_beside_deliveries": edit_counts(click_beyond_deliveries),

@@ -11,7 +11,8 @@ import pytest
 
 from letterpress.clock import ManualClock
 from letterpress.errors import StorageError
-from letterpress.lake.gate_views import KNOWN_COUNTS, make_training_set_views
+from letterpress.lake.gate_views import make_training_set_views
+from letterpress.lake.snapshot_layout import KNOWN_COUNTS
 from letterpress.quality.gate import check_training_set
 from letterpress.quality.suites import read_suite
 from letterpress.settings import Settings

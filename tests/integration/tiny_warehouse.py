@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from letterpress.lake.snapshot_layout import COUNT_NAMES
+from letterpress.lake.snapshot_layout import COUNT_NAMES, ENTITIES, KNOWN_COUNTS
 from letterpress.lake.warehouse import connect_warehouse
 from letterpress.settings import Home
 
 SLATES = 200
 _SUMS = ", ".join(f"sum({name})::bigint as {name}" for name in COUNT_NAMES)
-_TOTALS = ", ".join(
-    f"{100 + place} * {entity_place}::bigint as {entity}_{name}"
-    for entity_place, entity in enumerate(("item", "item_segment", "enhancement_industry"), 1)
-    for place, name in enumerate(COUNT_NAMES)
+_TOTALS = ", ".join(f"{100 + place}::bigint as {name}" for place, name in enumerate(KNOWN_COUNTS))
+_HOURS = "".join(
+    f"""
+    create table ftr_{entity}_hours as
+        select recommender, {", ".join(key)}, as_of_at, {_SUMS} from told group by all;
+    """  # noqa: S608
+    for entity, key in ENTITIES.items()
 )
 
 _MARTS = f"""
@@ -28,13 +31,10 @@ _MARTS = f"""
             1::bigint as converted, 0::bigint as unsubscribed
         from range({SLATES}) slates(slate), range(1, 5) places(place);
     create view told as
-        select *, 1 as shown, date_trunc('hour', shown_at) + interval 1 hour as as_of_at from fct_slate_items;
-    create table ftr_item_hours as
-        select recommender, tenant, item_id, as_of_at, {_SUMS} from told group by all;
-    create table ftr_item_segment_hours as
-        select recommender, tenant, item_id, segment, as_of_at, {_SUMS} from told group by all;
-    create table ftr_enhancement_industry_hours as
-        select recommender, enhancement, industry, as_of_at, {_SUMS} from told group by all;
+        select
+            *, 1 as shown, 9 as send_hour, date_trunc('hour', shown_at) + interval 1 hour as as_of_at
+        from fct_slate_items;
+    {_HOURS}
     create table training_examples as
         select
             *, {_TOTALS}, 'hero' as slot, 0.25 as propensity, 'uniform' as policy,

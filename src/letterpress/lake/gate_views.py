@@ -17,7 +17,7 @@ from letterpress.events.types import EVENT_NAMES
 from letterpress.lake.partition_file import name_of_partition
 from letterpress.lake.partitions import HourRange, hours_of_partition
 from letterpress.lake.raw_schema import ANCHOR_HOUR, ANCHOR_RECOMMENDER, ensure_anchors, partition_path
-from letterpress.lake.snapshot_layout import COUNT_NAMES, ENTITIES
+from letterpress.lake.snapshot_layout import KNOWN_COUNTS
 from letterpress.settings import Home
 
 TOTALS_WINDOW = timedelta(days=14)
@@ -81,7 +81,6 @@ _SLATES_OF_EXAMPLES = """
     group by recommender, tenant, slate_id
 """
 _NEEDED_FOR_SLATES = {"recommender", "tenant", "slate_id", "position", "chosen", "clicked"}
-KNOWN_COUNTS = tuple(f"{entity}_{count}" for entity in ENTITIES for count in COUNT_NAMES)
 
 
 def _quoted(text: str) -> str:

@@ -18,6 +18,7 @@ from letterpress.errors import StorageError, as_clause
 from letterpress.lake.snapshot_layout import (
     COUNT_NAMES,
     ENTITIES,
+    KNOWN_COUNTS,
     REBUILD,
     Manifest,
     RecommenderEntry,
@@ -126,14 +127,13 @@ def _schema(
         raise StorageError(
             f"expected a training set of {name} in the new snapshot, found: {as_clause(error)}. {REBUILD}"
         ) from error
-    counts = {f"{entity}_{count}" for entity in ENTITIES for count in COUNT_NAMES}
     return {
         "recommender": name,
         "has_declared_schema": int(entry.schema_hash == wanted.schema_hash),
         "features_missing": len(set(wanted.features) - set(entry.features)),
         "features_undeclared": len(set(entry.features) - set(wanted.features)),
         "attributes_differ": int(entry.attributes != wanted.attributes),
-        "training_columns_missing": len(counts - set(columns)),
+        "training_columns_missing": len(set(KNOWN_COUNTS) - set(columns)),
     }
 
 

@@ -26,6 +26,13 @@ ENTITIES: dict[str, tuple[str, ...]] = {
 WINDOWS = ("birth", "28d", "7d", "1d")
 """What each entity is counted over, from the longest; see `window_start` (ADR 0023)."""
 WINDOW_DAYS = {"28d": 28, "7d": 7, "1d": 1}
+KNOWN_COUNTS = tuple(
+    f"{entity}_{count}" + ("" if window == "birth" else f"_{window}")
+    for entity in ENTITIES
+    for window in WINDOWS
+    for count in COUNT_NAMES
+)
+"""The same in the columns of `training_examples`, in their order."""
 KEY_SEPARATOR = "\x1f"
 MANIFEST = "manifest.json"
 CURRENT = "current.json"

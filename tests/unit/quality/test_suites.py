@@ -6,9 +6,10 @@ import yaml
 from letterpress.errors import UsageError
 from letterpress.events.types import EVENT_NAMES
 from letterpress.lake.feature_gate_facts import FEATURE_TABLES
-from letterpress.lake.gate_views import KNOWN_COUNTS, make_raw_log_views, view_columns
+from letterpress.lake.gate_views import make_raw_log_views, view_columns
 from letterpress.lake.partitions import HourRange
 from letterpress.lake.snapshot_gate_facts import SNAPSHOT_TABLES
+from letterpress.lake.snapshot_layout import KNOWN_COUNTS
 from letterpress.quality.suites import gate_names, read_suite, suite_path
 from letterpress.settings import Home, Settings
 
