@@ -1,4 +1,4 @@
-"""Slates of the real service, through ingest and dbt: their features come out of raw again, bit for bit."""
+"""Slates of the real service, through ingest and dbt: each comes out again, bit for bit."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pytest
 from tests.integration.trained_home import END, RECOMMENDER
 
 from letterpress.clock import ManualClock
 from letterpress.datasets.skew_audit import PAST_CHANGED
-from letterpress.errors import GateFailedError, ModelRefusedError
+from letterpress.errors import GateFailedError, ModelRefusedError, NotYetThereError
 from letterpress.evaluation.verdict import Verdict
+from letterpress.events.codec import encode
 from letterpress.features import feature_names
 from letterpress.lake import snapshot_export
+from letterpress.lake.logged_slate import find_slate
 from letterpress.lake.snapshot_history import read_history
 from letterpress.lake.snapshots import COUNT_NAMES, Snapshot
 from letterpress.orchestration.audit_skew import audit_skew, report_skew
@@ -27,10 +30,13 @@ from letterpress.orchestration.build_features import build_features
 from letterpress.orchestration.ingest_landing import ingest_landing
 from letterpress.orchestration.publish_features import publish_features
 from letterpress.orchestration.release_challenger import release_challenger
+from letterpress.orchestration.replay_slate import replay_slate
+from letterpress.ranking.exploration import SEED_BITS, seed_of
 from letterpress.recommenders import get_recommender
 from letterpress.recommenders.image_enhancement import ENHANCEMENTS, INDUSTRIES, SEGMENTS
 from letterpress.registry.audits import AuditRecord, read_audit
-from letterpress.registry.publication import published
+from letterpress.registry.publication import publish, published
+from letterpress.registry.store import model_version
 from letterpress.registry.verdicts import write_verdict
 from letterpress.serving.request_features import request_features
 from letterpress.serving.service import RankingService
@@ -254,3 +260,74 @@ def test_slates_whose_past_has_changed_cannot_be_compared_and_are_no_skew(
     record = record_of(own, clock)
     assert (record.compared, record.mismatches) == (0, 0)
     assert record.not_comparable == {PAST_CHANGED: 2 * SLATES * PLACES}
+
+
+def slate_ids(settings: Settings, *, count: int, explored: bool = False) -> list[str]:
+    """The newest slates that the service logged, or those of them that were shuffled."""
+    raw = str(settings.paths.raw / "recommender=image_enhancement" / "hour=*" / "slate.parquet")
+    bound = PICTURES.exploration * 2**SEED_BITS if explored else 2.0**SEED_BITS
+    found = duckdb.execute(
+        "select slate_id from read_parquet(?, union_by_name = true) where described is not null "
+        "and seed < ? order by occurred_at desc limit ?",
+        [raw, bound, count],
+    ).fetchall()
+    return [slate_id for (slate_id,) in found]
+
+
+def parts_of(settings: Settings, slate_id: str) -> dict[str, bool | None]:
+    return {part["name"]: part["equal"] for part in replay_slate(settings, slate_id)["parts"]}
+
+
+ALL_EQUAL = {"features": True, "scores": True, "choice": True}
+
+
+def test_slates_of_every_kind_of_model_replay_with_features_scores_order_and_propensities(
+    own: Settings,
+) -> None:
+    for slate_id in (*slate_ids(own, count=3), *slate_ids(own, count=3, explored=True)):
+        assert parts_of(own, slate_id) == ALL_EQUAL  # of popularity
+    clock = ManualClock(END + timedelta(days=2))
+    trees = model_version(own.paths, RECOMMENDER, 2)
+    assert trees.open_bundle().manifest.kind == "xgboost"
+    publish(own.paths, recommender=RECOMMENDER, version=2, bento=None, bundle=trees.bundle, clock=clock)
+    ask_for_slates(own, clock, slates=6, seed=5)
+    replayed = [replay_slate(own, slate_id) for slate_id in slate_ids(own, count=6)]
+    assert {each["model"] for each in replayed} == {"image_enhancement/2"}
+    assert all(part["equal"] for each in replayed for part in each["parts"])
+
+
+def test_a_slate_that_was_shown_otherwise_than_its_model_says_is_told_part_by_part(
+    own: Settings, clock: ManualClock
+) -> None:
+    (honest,) = slate_ids(own, count=1)
+    slate = find_slate(own.paths, honest)
+    slate.slate_id, slate.event_id, slate.seed = "forged", "forged", seed_of("forged")
+    slate.items[0].score, slate.items[1].propensity = 9.0, 0.5
+    (own.paths.landing / "forged.jsonl").write_bytes(encode(slate) + b"\n")
+    ingest_landing(own, clock)
+
+    result = replay_slate(own, "forged")
+    assert not result["equal"]
+    parts = {part["name"]: part for part in result["parts"]}
+    (score,) = parts["scores"]["differences"]
+    assert (score["position"], score["logged"]) == (1, 9.0)
+    assert 0.5 in [each["logged"]["propensity"] for each in parts["choice"]["differences"]]
+    assert parts["features"]["equal"]
+
+
+def test_what_is_gone_is_said_and_the_rest_is_replayed(own: Settings, clock: ManualClock) -> None:
+    (slate_id,) = slate_ids(own, count=1)
+    slate = find_slate(own.paths, slate_id)
+    shutil.rmtree(own.paths.snapshots / (slate.snapshot or ""))
+    result = replay_slate(own, slate_id)
+    assert result["equal"]
+    assert [part["equal"] for part in result["parts"]] == [None, True, True]
+    assert "is gone" in result["parts"][0]["detail"]
+
+    slate.slate_id, slate.event_id, slate.model = "other", "other", "image_enhancement/99"
+    (own.paths.landing / "other.jsonl").write_bytes(encode(slate) + b"\n")
+    ingest_landing(own, clock)
+    with pytest.raises(NotYetThereError, match="image_enhancement/99 in the registry, found versions: 1, 2"):
+        replay_slate(own, "other")
+    with pytest.raises(NotYetThereError, match="run `letterpress ingest` first"):
+        replay_slate(own, "f" * 32)

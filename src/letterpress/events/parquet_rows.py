@@ -25,7 +25,7 @@ ROWS_AT_ONCE = 4096
 _RENAMED = {"schema_hash": "feature_schema"}
 """Raw columns that kept the name which their field had in version 1."""
 _MAPS = ("attributes", "labels")
-_PARTS = (*_MAPS, "campaign", "experiment", "items", "described", "extra")
+_PARTS = (*_MAPS, "campaign", "experiment", "items", "described", "candidate_scores", "extra")
 """Fields that are no single value: a column of texts has them as JSON."""
 
 
@@ -48,7 +48,7 @@ def parquet_lines(
     with open_table(path) as table:
         given = _given(path, table.schema_arrow, recommender, tenant)
         for batch in table.iter_batches(batch_size=ROWS_AT_ONCE):
-            yield from map(partial(_line, given), batch.to_pylist())
+            yield from map(partial(row_line, given), batch.to_pylist())
 
 
 def open_table(path: Path) -> pq.ParquetFile:
@@ -92,7 +92,8 @@ def _event_of(path: Path, schema: pa.Schema) -> str:
     )
 
 
-def _line(given: dict[str, Any], row: dict[str, Any]) -> bytes:
+def row_line(given: dict[str, Any], row: dict[str, Any]) -> bytes:
+    """The line of JSON of one row; `given` is for what it does not say itself."""
     document: dict[str, Any] = {}
     for column, value in row.items():
         if value is not None:

@@ -167,6 +167,10 @@ class Slate(Event, tag="slate"):
     builder_id: BuilderId = None
     session_id: SessionId = None
     experiment: Annotated[Experiment | None, _says("Set when several of its items are sent at once.")] = None
+    candidate_scores: Annotated[
+        Annotated[list[float | None], Meta(max_length=1000)] | None,
+        _says("Scores of all candidates, in the order of the request; null is unknown. For the replay."),
+    ] = None
     described: Annotated[
         Annotated[list[DescribedItem], Meta(max_length=1000)] | None,
         _says("What the request said of the items. Set by the service on a sample, for the audit."),

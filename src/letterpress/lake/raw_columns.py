@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from letterpress.events.types import CampaignContext, DescribedItem, Event, Experiment, ShownItem
+from letterpress.events.types import CampaignContext, DescribedItem, Event, Experiment
 from letterpress.lake.raw_schema import (
     ATTRIBUTES,
     CAMPAIGN,
@@ -96,8 +96,7 @@ def _campaigns(contexts: list[CampaignContext]) -> pa.Array:
     return pa.StructArray.from_arrays(parts, fields=list(CAMPAIGN))
 
 
-def _features(shown: list[ShownItem]) -> pa.Array:
-    rows = [item.features for item in shown]
+def _number_lists(rows: list[list[float | None] | None]) -> pa.Array:
     if not any(row is not None for row in rows):
         return pa.nulls(len(rows), FEATURES)
     offsets = _offsets([len(row) if row is not None else 0 for row in rows])
@@ -113,7 +112,7 @@ def _shown_items(slates: Sequence[Any]) -> pa.Array:
         pa.array([item.position for item in shown], pa.int32()),
         pa.array([item.score for item in shown], pa.float64()),
         pa.array([item.propensity for item in shown], pa.float64()),
-        _features(shown),
+        _number_lists([item.features for item in shown]),
     ]
     structs = pa.StructArray.from_arrays(parts, fields=list(SHOWN_ITEM))
     return pa.ListArray.from_arrays(
@@ -170,6 +169,7 @@ def _slate_body(events: Sequence[Any]) -> dict[str, pa.Array]:
         "schema_hash": _column(events, "feature_schema"),
         "experiment": _experiments([event.experiment for event in events]),
         "described": _described([event.described for event in events]),
+        "candidate_scores": _number_lists([event.candidate_scores for event in events]),
     }
 
 

@@ -78,6 +78,7 @@ RAW_SCHEMAS: dict[str, pa.Schema] = {
             ("session_id", pa.string()),
             ("experiment", EXPERIMENT),
             ("described", pa.list_(DESCRIBED_ITEM)),
+            ("candidate_scores", FEATURES),
         ]
     ),
     "interaction": pa.schema(

@@ -76,7 +76,7 @@ class RankingService:
             await asyncio.to_thread(self.keys.make, keys.missing)
             ranked = self._rank(request, self.keys, has_escapes=has_escapes)
         self.metrics.slates[request.recommender, ranked.is_explored] += 1
-        self.metrics.items_ranked[request.recommender] += ranked.candidates
+        self.metrics.items_ranked[request.recommender] += len(ranked.scores)
         return ranked
 
     def _rank(self, request: RankRequest, keys: TenantKeys, *, has_escapes: bool) -> RankedSlate:

@@ -38,7 +38,8 @@ class RankedSlate:
     features: NDArray[np.float32]
     """(k, features) of the items shown, best place first."""
     is_explored: bool
-    candidates: int
+    scores: list[float]
+    """Of all candidates, in the order of the request."""
     described: list[DescribedItem] | None
     """What the request said of the items shown; None where the slate is not in the sample of the audit."""
     names: Mapping[str, str]
@@ -83,6 +84,7 @@ class RankedSlate:
             builder_id=self.request.builder_id,
             session_id=self.request.session_id,
             feature_schema=self.schema_hash,
+            candidate_scores=list(map(_finite, self.scores)),
             described=self.described,
         )
 
@@ -107,10 +109,11 @@ def rank_slate(
     k = places_to_fill(request.k, model.recommender, len(candidates.item_ids))
     features = request_features(model.recommender, model.plan, snapshot, request, candidates, now)
     scores = model.scorer.score(features)
+    listed: list[float] = scores.tolist()
     slate_id = make_slate_id(now)
     seed = seed_of(slate_id)
     choice = choose_order(scores, k, model.recommender.exploration, seed)
-    answer = _answer(model, snapshot.snapshot_id, slate_id, candidates, choice, scores.tolist())
+    answer = _answer(model, snapshot.snapshot_id, slate_id, candidates, choice, listed)
     ranked = RankedSlate(
         request=request,
         answer=answer,
@@ -119,7 +122,7 @@ def rank_slate(
         schema_hash=model.plan.schema_hash,
         features=features[choice.order],
         is_explored=choice.is_explored,
-        candidates=len(candidates.item_ids),
+        scores=listed,
         described=_sampled(model.recommender, request, answer, seed, audit_share),
         names=names,
     )
@@ -156,6 +159,11 @@ def make_slate_id(now: datetime) -> str:
     return f"{int(now.timestamp() * 1000):012x}{os.urandom(10).hex()}"
 
 
+def _finite(score: float) -> float | None:
+    """Null stands for the score of an item of which nothing is known: JSON has no infinity."""
+    return score if math.isfinite(score) else None
+
+
 def _answer(
     model: LoadedModel,
     snapshot: str,
@@ -168,7 +176,7 @@ def _answer(
         RankedItem(
             item_id=candidates.item_ids[row],
             position=position,
-            score=scores[row] if math.isfinite(scores[row]) else None,
+            score=_finite(scores[row]),
             propensity=propensity,
         )
         for position, (row, propensity) in enumerate(

@@ -44,6 +44,7 @@ EXTRA: dict[str, dict[str, Any]] = {
         "policy": "greedy",
         "items": ITEMS,
         "seed": 3,
+        "candidate_scores": [0.5, None, 0.25],
         "described": [{"item_id": "i1", "attributes": {"warmth": 0.25}, "labels": {"enhancement": "warm"}}],
     },
     "interaction": {"slate_id": "s1", "item_id": "i1", "action": "chosen"},
