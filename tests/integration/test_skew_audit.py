@@ -24,6 +24,7 @@ from letterpress.features import feature_names
 from letterpress.lake import snapshot_export
 from letterpress.lake.logged_slate import find_slate
 from letterpress.lake.snapshot_history import read_history
+from letterpress.lake.snapshot_layout import WINDOWS
 from letterpress.lake.snapshots import COUNT_NAMES, Snapshot
 from letterpress.orchestration.audit_skew import audit_skew, report_skew
 from letterpress.orchestration.build_features import build_features
@@ -192,7 +193,7 @@ def test_a_column_of_counts_that_is_damaged_on_its_way_into_the_snapshot_is_name
 
     def export_too_many_clicks(folder: Path, entity: str, keys: Any, counts: Any) -> None:
         if entity == "item":
-            counts = counts + (np.array(COUNT_NAMES * (counts.shape[1] // 6)) == "clicked")
+            counts = counts + (np.array(COUNT_NAMES * len(WINDOWS)) == "clicked")
         honest(folder, entity, keys, counts)
 
     monkeypatch.setattr(snapshot_export, "write_entity", export_too_many_clicks)

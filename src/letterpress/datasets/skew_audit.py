@@ -70,7 +70,14 @@ def audit_features(
     reasons = {name: _why_not(recommender.name, mark, arrivals) for name, mark in marks.items()}
     comparable = {name: mark for name, mark in marks.items() if reasons[name] is None}
     plan = feature_plan(recommender)
-    wanted = Wanted(recommender.name, plan.schema_hash, len(plan.names), timedelta(hours=HOURS), most)
+    wanted = Wanted(
+        recommender=recommender.name,
+        schema_hash=plan.schema_hash,
+        features=len(plan.names),
+        entities=recommender.evidence_entities,
+        since=timedelta(hours=HOURS),
+        most=most,
+    )
     counted = recount(home, wanted, comparable, threads=threads)
     features, differs = _compare(recommender, counted.rows)
     return SkewFindings(

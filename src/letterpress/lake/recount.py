@@ -6,7 +6,7 @@ that a fault there is found. A moment is exact to the microsecond here, where th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ from letterpress.errors import StorageError, as_clause
 from letterpress.lake.raw_readers import reading_raw
 from letterpress.lake.raw_schema import RAW_SCHEMAS, ensure_anchors
 from letterpress.lake.snapshot_history import SnapshotMark
-from letterpress.lake.snapshot_layout import COUNT_NAMES, ENTITIES
+from letterpress.lake.snapshot_layout import COUNT_NAMES, ENTITIES, WINDOW_DAYS, WINDOWS
 from letterpress.settings import Home
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -54,6 +54,7 @@ create temp table places as
 with shown as (
     select
         tenant, slate_id, shown_at, received_at, campaign.segment as segment, campaign.industry as industry,
+        date_part('hour', campaign.send_at at time zone 'UTC') as send_hour,
         unnest(item_ids) as item_id
     from slates
 ),
@@ -111,7 +112,7 @@ told as (
 )
 
 select
-    tenant, item_id, segment, enhancement, industry, known_at,
+    tenant, item_id, segment, enhancement, industry, send_hour, known_at,
     {sums}
 from told
 group by all
@@ -130,7 +131,8 @@ with sampled as (
 select
     sampled.* exclude (item_ids, is_sampled, vectors),
     marks.items_until,
-    coalesce(sampled.live_until + interval 1 microsecond, marks.as_of) as counted_until
+    coalesce(sampled.live_until + interval 1 microsecond, marks.as_of) as until_birth,
+    {starts}
 from sampled
 inner join marks using (snapshot)
 where sampled.vectors <= $most
@@ -156,6 +158,7 @@ placed as (
         wanted.*,
         wanted.campaign.segment as segment,
         wanted.campaign.industry as industry,
+        date_part('hour', wanted.campaign.send_at at time zone 'UTC') as send_hour,
         logged.place.item_id as item_id,
         logged.place.features as logged_features,
         logged.described[list_position(logged.described_ids, logged.place.item_id)] as said
@@ -176,7 +179,7 @@ asof left join descriptions as told
 
 _ROWS = """
 select
-    vectors.* exclude (campaign, segment, industry, live_until, items_until, counted_until, received_at),
+    vectors.* exclude (campaign, segment, industry, live_until, items_until, received_at),
     vectors.segment,
     vectors.industry,
     vectors.campaign.campaign_type as campaign_type,
@@ -200,6 +203,8 @@ class Wanted:
     """Of the features that can be computed today."""
     features: int
     """How many there are."""
+    entities: tuple[str, ...]
+    """What its features count by."""
     since: timedelta
     """How far back from the newest slate."""
     most: int
@@ -272,7 +277,11 @@ def _recount(
     if rows:
         connection.executemany("insert into marks values (?, ?, ?)", rows)
     asked = {"since": since, "most": wanted.most, "schema_hash": wanted.schema_hash}
-    connection.execute(_WANTED, asked)
+    starts = ",\n    ".join(
+        f"date_trunc('day', marks.as_of - interval 1 hour) - interval {days} day as until_{window}"
+        for window, days in WINDOW_DAYS.items()
+    )
+    connection.execute(_WANTED.format(starts=starts), asked)
     connection.execute(
         _VECTORS.format(**sources),
         {"recommender": wanted.recommender, "since": since, "features": wanted.features},
@@ -282,7 +291,9 @@ def _recount(
         "where is_sampled and shown_at >= ? group by all order by all",
         [since],
     ).fetchall()
-    return Recounted(connection.sql(_final_query()).to_arrow_table(), tuple(sampled))
+    for entity in wanted.entities:
+        _count(connection, entity)
+    return Recounted(connection.sql(_final_query(wanted.entities)).to_arrow_table(), tuple(sampled))
 
 
 def _read(connection: duckdb.DuckDBPyConnection, sources: Mapping[str, str], recommender: str) -> None:
@@ -302,27 +313,20 @@ def _since(connection: duckdb.DuckDBPyConnection, back: timedelta) -> datetime:
     return NEVER if newest is None else newest - back
 
 
-def _final_query() -> str:
-    joins, counts = [], []
-    for entity, keys in ENTITIES.items():
-        joins.append(
-            f"left join ({_counted(keys)}) as {entity}_counts on "
-            + " and ".join(f"vectors.{key} = {entity}_counts.{key}" for key in (*keys, "counted_until"))
-        )
-        counts += [f"coalesce({entity}_counts.{name}, 0) as {entity}_{name}" for name in COUNT_NAMES]
-    return _ROWS.format(counts=",\n    ".join(counts), joins="\n".join(joins))
-
-
-def _counted(keys: tuple[str, ...]) -> str:
-    """Counts of an entity at every moment at which a vector needs them."""
-    names = ", ".join(keys)
+def _count(connection: duckdb.DuckDBPyConnection, entity: str) -> None:
+    """Make `<entity>_counted`: counts since birth at every moment at which a vector looks back."""
+    keys = ENTITIES[entity]
+    names, known = ", ".join(keys), " and ".join(f"{key} is not null" for key in keys)
     same = " and ".join(f"moments.{key} = totals.{key}" for key in keys)
     sums = ", ".join(f"(sum(sum({name})) over until_then)::bigint as {name}" for name in COUNT_NAMES)
     counts = ", ".join(f"totals.{name}" for name in COUNT_NAMES)
-    known = " and ".join(f"{key} is not null" for key in keys)
-    return f"""
+    moments = ", ".join(f"until_{window}" for window in WINDOWS)
+    connection.execute(f"""
+        create temp table {entity}_counted as
         select moments.*, {counts}
-        from (select distinct {names}, counted_until from vectors where {known}) as moments
+        from (
+            select distinct {names}, unnest([{moments}]) as moment from vectors where {known}
+        ) as moments
         asof inner join (
             select {names}, known_at, {sums}
             from facts
@@ -330,5 +334,25 @@ def _counted(keys: tuple[str, ...]) -> str:
             group by {names}, known_at
             window until_then as (partition by {names} order by known_at)
         ) as totals
-            on {same} and moments.counted_until > totals.known_at
-    """  # noqa: S608 - our own names
+            on {same} and moments.moment > totals.known_at
+    """)  # noqa: S608 - our own names
+
+
+def _final_query(entities: Sequence[str]) -> str:
+    joins, counts = [], []
+    for entity in entities:
+        for window in WINDOWS:
+            lookup = f"{entity}_at_{window}"
+            same = [f"vectors.{key} = {lookup}.{key}" for key in ENTITIES[entity]]
+            condition = " and ".join([*same, f"vectors.until_{window} = {lookup}.moment"])
+            joins.append(f"left join {entity}_counted as {lookup} on {condition}")
+            counts += [_windowed(entity, window, name) for name in COUNT_NAMES]
+    return _ROWS.format(counts=",\n    ".join(counts), joins="\n".join(joins))
+
+
+def _windowed(entity: str, window: str, name: str) -> str:
+    """A count up to the end, less what was counted when the window began; `birth` is the end itself."""
+    whole = f"coalesce({entity}_at_birth.{name}, 0)"
+    if window == "birth":
+        return f"{whole} as {entity}_{name}"
+    return f"{whole} - coalesce({entity}_at_{window}.{name}, 0) as {entity}_{name}_{window}"
