@@ -50,12 +50,12 @@ with DAG("ingest_events", schedule="@hourly", doc_md=__doc__, **DAG_OPTIONS):
         return list(landed["ranges"])
 
     @task(map_index_template=LANE, max_active_tis_per_dagrun=1)
-    def check_raw_log(partition: Any) -> dict[str, Any]:
-        """The suite `raw_log` on one range of hours."""
-        from letterpress.orchestration.run_gate import run_raw_log_gate
+    def check_raw_log(partition: Any) -> list[dict[str, Any]]:
+        """The suites `raw_log` and `served_predictions` on one range of hours."""
+        from letterpress.orchestration.run_gate import run_log_gates
 
         with task_settings() as settings:
-            return run_raw_log_gate(settings, partition)
+            return run_log_gates(settings, partition)
 
     @task(outlets=[RAW_EVENTS], map_index_template=LANE)
     def announce(partition: Any, landed: Any, *, outlet_events: Any = None) -> None:

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:great_expect
 
 def write_training_set(path: Path, change: str = "* from examples") -> Path:
     """Twenty slates of four items as `training.parquet`, changed by the select `change`."""
-    counts = ", ".join(f"{index} as {name}" for index, name in enumerate(KNOWN_COUNTS))
+    counts = ", ".join(f"0 as {name}" for name in KNOWN_COUNTS)
     duckdb.sql(
         f"""
         copy (
@@ -78,6 +78,8 @@ FAULTS = {
     "training_examples.email_scores_are_in_range": in_first_slate("email_score", "100.5"),
     "training_examples.known_counts_are_not_negative": in_first_slate("item_segment_clicked", "-1"),
     "training_slates.positions_have_no_gaps": in_first_slate("position", "position * 2"),
+    "training_past.hardly_any_count_is_from_the_future": "* replace (3 as item_shown) from examples",
+    "training_past.no_click_is_from_the_future": "* replace (12 as item_clicked) from examples",
     "training_slates.a_label_is_positive": "* replace (0 as chosen, 0 as clicked) from examples",
 }
 CONSEQUENCES = {
@@ -110,7 +112,7 @@ def test_a_fault_is_planted_for_every_critical_expectation() -> None:
         if each.severity == "critical"
     }
 
-    assert set(FAULTS) == critical
+    assert set(FAULTS) | {"training_leakage.no_feature_is_the_label"} == critical
 
 
 def test_a_clean_training_set_passes_without_a_warning(training_failures: TrainingFailures) -> None:
@@ -125,6 +127,41 @@ def test_a_fault_in_the_training_set_is_caught_by_name(
 
     critical = {failed for failed, severity in found.items() if severity == "critical"}
     assert critical == {name} | CONSEQUENCES.get(name, set())
+
+
+def test_counts_of_earlier_hours_are_no_leak(training_failures: TrainingFailures) -> None:
+    later = (
+        "* replace ('2026-01-05T04' as hour, 'slate-later' as slate_id, 1 as item_shown, 12 as item_clicked)"
+    )
+    first = "from examples where slate_id = 'slate-0'"
+
+    assert training_failures(f"* from examples union all select {later} {first}") == {}
+
+
+def test_a_count_known_one_hour_too_early_warns(training_failures: TrainingFailures) -> None:
+    """One slate of a hundred items: what a single sender with a wrong clock does."""
+    many = "from examples union all select * replace ('tenant-x' as tenant) from examples"
+    early = in_first_slate("item_shown", "1").removesuffix(" from examples")
+    only_first_place = early.replace(
+        "slate_id = 'slate-0'", "slate_id = 'slate-0' and position = 1 and tenant = 'tenant-x'"
+    )
+
+    found = training_failures(f"{only_first_place} from (select * {many})")
+
+    assert found == {"training_past.no_count_is_from_the_future": "warning"}
+
+
+def test_a_feature_that_is_the_label_is_refused_by_name(gate_failures: GateFailures, tmp_path: Path) -> None:
+    training = write_training_set(tmp_path / "training.parquet")
+    told = [{"feature": "clicked_later", "label": "clicked", "separation": 0.99}]
+    database = tmp_path / "views.duckdb"
+
+    found = gate_failures("training_set", database, make_training_set_views(training, database, told))
+
+    assert found == {
+        "training_leakage.no_feature_is_the_label": "critical",
+        "training_leakage.no_feature_is_nearly_the_label": "warning",
+    }
 
 
 def test_two_tenants_may_use_the_same_ids(training_failures: TrainingFailures) -> None:

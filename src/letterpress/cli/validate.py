@@ -8,14 +8,14 @@ import typer
 
 from letterpress.cli.output import JsonOption, print_result
 
-Gate = Literal["raw_log", "features", "snapshot", "training_set"]
+Gate = Literal["raw_log", "served_predictions", "features", "snapshot", "training_set"]
 
 
 def command(
     gate: Annotated[Gate, typer.Option(help="The gate to run.")],
     hours: Annotated[
         str | None,
-        typer.Option("--range", help="raw_log, features: hours, as 2026-01-05T03--2026-01-05T04; all hours."),
+        typer.Option("--range", help="Of log and features: hours, as 2026-01-05T03--2026-01-05T04; all."),
     ] = None,
     recommender: Annotated[str | None, typer.Option(help="training_set: the recommender.")] = None,
     snapshot: Annotated[

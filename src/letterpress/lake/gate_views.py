@@ -6,9 +6,11 @@ its one writer. Each function returns the names of the views that it could make.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -81,6 +83,30 @@ _SLATES_OF_EXAMPLES = """
     group by recommender, tenant, slate_id
 """
 _NEEDED_FOR_SLATES = {"recommender", "tenant", "slate_id", "position", "chosen", "clicked"}
+_PAST_OF_EXAMPLES = """
+    select
+        greatest(known_shown - coalesce(sum(shown) over earlier, 0), 0)::bigint as shown_too_early,
+        greatest(known_clicked - coalesce(sum(clicked) over earlier, 0), 0)::bigint as clicked_too_early
+    from (
+        select
+            recommender,
+            tenant,
+            item_id,
+            hour,
+            count(*) as shown,
+            sum(clicked) as clicked,
+            max(item_shown) as known_shown,
+            max(item_clicked) as known_clicked
+        from training_examples
+        group by all
+    )
+    window earlier as (
+        partition by recommender, tenant, item_id
+        order by hour
+        rows between unbounded preceding and 1 preceding
+    )
+"""
+_NEEDED_FOR_PAST = {"recommender", "tenant", "item_id", "hour", "clicked", "item_shown", "item_clicked"}
 
 
 def _quoted(text: str) -> str:
@@ -135,9 +161,17 @@ def all_hours(home: Home) -> HourRange:
     return HourRange(min(each.start for each in found), max(each.end for each in found))
 
 
-def _create(connection: duckdb.DuckDBPyConnection, name: str, query: str) -> None:
-    try:
+def create_view(connection: duckdb.DuckDBPyConnection, name: str, query: str) -> None:
+    """Make the view `name`. Raises StorageError when a file that it reads has no or another schema."""
+    with naming_damage(name):
         connection.execute(f"create view {name} as {query}")
+
+
+@contextmanager
+def naming_damage(name: str) -> Iterator[None]:
+    """Makes a StorageError of what DuckDB says while it reads raw for `name`."""
+    try:
+        yield
     except duckdb.Error as error:
         raise StorageError(
             f"{name}: expected Parquet files of the raw schema, found {str(error).splitlines()[0]} "
@@ -156,11 +190,11 @@ def make_raw_log_views(home: Home, hours: HourRange, database: Path) -> tuple[st
     with duckdb.connect(str(database)) as connection:
         connection.execute("set TimeZone = 'UTC'")
         for event in EVENT_NAMES:
-            _create(connection, f"events_of_{event}", raw_rows(home.raw, event, hours))
-        _create(connection, "recent_outcomes", _recent_outcomes(home.raw, window))
-        _create(connection, "raw_events", _all_events())
+            create_view(connection, f"events_of_{event}", raw_rows(home.raw, event, hours))
+        create_view(connection, "recent_outcomes", _recent_outcomes(home.raw, window))
+        create_view(connection, "raw_events", _all_events())
         for name, query in _RAW_VIEWS.items():
-            _create(connection, name, query)
+            create_view(connection, name, query)
     return ("raw_events", *_RAW_VIEWS)
 
 
@@ -188,9 +222,12 @@ def _all_events() -> str:
     """  # noqa: S608
 
 
-def make_training_set_views(training: Path, database: Path) -> tuple[str, ...]:
+def make_training_set_views(
+    training: Path, database: Path, leakage: Sequence[Mapping[str, Any]] = ()
+) -> tuple[str, ...]:
     """Views of one exported training set in the new file `database`.
 
+    `leakage` says how well single features tell the labels: `feature`, `label`, `separation`.
     What needs a column that is not there is left out; the suite then names the column and refuses.
 
     Raises:
@@ -203,14 +240,27 @@ def make_training_set_views(training: Path, database: Path) -> tuple[str, ...]:
     source = f"read_parquet([{_quoted(str(training))}])"
     with duckdb.connect(str(database)) as connection:
         connection.execute("set TimeZone = 'UTC'")
-        _create(connection, "exported_examples", f"select * from {source}")  # noqa: S608
+        create_view(connection, "exported_examples", f"select * from {source}")  # noqa: S608
         columns = _columns_of(connection, "exported_examples")
         derived = _smallest_known_count(columns)
-        _create(connection, "training_examples", f"select *{derived} from exported_examples")  # noqa: S608
-        if not set(columns) >= _NEEDED_FOR_SLATES:
-            return ("training_examples",)
-        _create(connection, "training_slates", _SLATES_OF_EXAMPLES)
-    return ("training_examples", "training_slates")
+        create_view(connection, "training_examples", f"select *{derived} from exported_examples")  # noqa: S608
+        _make_leakage(connection, leakage)
+        made = ["training_examples", "training_leakage"]
+        for view, needed, query in (
+            ("training_slates", _NEEDED_FOR_SLATES, _SLATES_OF_EXAMPLES),
+            ("training_past", _NEEDED_FOR_PAST, _PAST_OF_EXAMPLES),
+        ):
+            if needed <= set(columns):
+                create_view(connection, view, query)
+                made.append(view)
+    return tuple(made)
+
+
+def _make_leakage(connection: duckdb.DuckDBPyConnection, leakage: Sequence[Mapping[str, Any]]) -> None:
+    connection.execute("create table training_leakage (feature varchar, label varchar, separation double)")
+    if leakage:
+        rows = [[row["feature"], row["label"], row["separation"]] for row in leakage]
+        connection.executemany("insert into training_leakage values (?, ?, ?)", rows)
 
 
 def _smallest_known_count(columns: Sequence[str]) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -68,12 +70,20 @@ def _is_constant(values: NDArray[np.float32]) -> bool:
     return len(present) == 0 or bool((present == present[0]).all())
 
 
-def newest_rows(path: Path, most: int) -> pa.Table:
-    """The last `most` rows of a training set, which is in the order of time."""
+def newest_rows(path: Path, most: int, *, older_by: timedelta = timedelta(0)) -> pa.Table:
+    """The last `most` rows of a training set, which is in the order of time.
+
+    Of those only that are `older_by` than the newest of all.
+    """
     with pq.ParquetFile(path) as file:
         groups: list[pa.Table] = [file.schema_arrow.empty_table()]
+        until = None
         for number in reversed(range(file.num_row_groups)):
-            groups.insert(0, file.read_row_group(number))
+            group = file.read_row_group(number)
+            if older_by and "shown_at" in group.column_names:
+                until = until or pc.max(group["shown_at"]).as_py() - older_by
+                group = group.filter(pc.less_equal(group["shown_at"], until))
+            groups.insert(0, group)
             if sum(group.num_rows for group in groups) >= most:
                 break
     table = pa.concat_tables(groups)

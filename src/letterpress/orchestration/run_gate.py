@@ -15,7 +15,7 @@ from letterpress.lake.partitions import HourRange
 from letterpress.lake.snapshot_gate_facts import SnapshotUnderTest
 from letterpress.lake.snapshot_layout import Manifest, snapshot_id
 from letterpress.lake.snapshots import Check
-from letterpress.recommenders import get_recommender
+from letterpress.recommenders import RECOMMENDERS, get_recommender
 from letterpress.settings import Settings
 
 
@@ -27,7 +27,9 @@ def run_raw_log_gate(settings: Settings, range_key: str, clock: Clock | None = N
     """
     from letterpress.quality.gate import check_raw_log, refuse_failures
 
-    result = check_raw_log(settings, HourRange.parse(range_key), clock or ScaledClock(settings.paths.clock))
+    clock = clock or ScaledClock(settings.paths.clock)
+    vocabularies = {name: dict(each.vocabularies) for name, each in RECOMMENDERS.items()}
+    result = check_raw_log(settings, HourRange.parse(range_key), clock, vocabularies)
     return dict(msgspec.to_builtins(refuse_failures(result)))
 
 
@@ -41,18 +43,46 @@ def run_training_set_gate(
         NotYetThereError: there is no such snapshot.
     """
     from letterpress.lake.snapshots import Snapshot
+    from letterpress.orchestration.label_leakage import single_feature_aucs
     from letterpress.quality.gate import check_training_set, refuse_failures
 
     name = get_recommender(recommender).name
     opened = Snapshot.open(settings.paths, snapshot)
+    training = opened.training_path(name)
     result = check_training_set(
         settings,
         name,
         opened.snapshot_id,
-        opened.training_path(name),
+        training,
         clock or ScaledClock(settings.paths.clock),
+        single_feature_aucs(name, training),
     )
     return dict(msgspec.to_builtins(refuse_failures(result)))
+
+
+def run_served_gate(settings: Settings, range_key: str, clock: Clock | None = None) -> dict[str, Any]:
+    """What the gate on served predictions says of the hours `range_key`, when it lets them pass.
+
+    Raises:
+        GateFailedError: it refuses them.
+    """
+    from letterpress.orchestration.served_context import served_context
+    from letterpress.quality.gate import check_served_predictions, refuse_failures
+
+    hours = HourRange.parse(range_key)
+    context = served_context(settings.paths)
+    clock = clock or ScaledClock(settings.paths.clock)
+    result = check_served_predictions(settings, hours, context, clock)
+    return dict(msgspec.to_builtins(refuse_failures(result)))
+
+
+def run_log_gates(settings: Settings, range_key: str, clock: Clock | None = None) -> list[dict[str, Any]]:
+    """What the gates on the raw log and on served predictions say, in one process.
+
+    Raises:
+        GateFailedError: one refuses the hours.
+    """
+    return [gate(settings, range_key, clock) for gate in (run_raw_log_gate, run_served_gate)]
 
 
 def run_features_gate(
@@ -126,8 +156,8 @@ def run_gate(
 ) -> dict[str, Any]:
     """What the gate called `gate` says, when it lets its subject pass; its page is built in any case.
 
-    `raw_log` and `features` take a range (all hours when none is named), `training_set` and `snapshot` a
-    snapshot (the current one), `training_set` needs a recommender.
+    `raw_log`, `served_predictions` and `features` take a range (all hours when none is named), `training_set`
+    and `snapshot` a snapshot (the current one), `training_set` needs a recommender.
 
     Raises:
         UsageError: the gate is unknown, or what it needs is missing.
@@ -138,6 +168,7 @@ def run_gate(
     gates: dict[str, Callable[[], dict[str, Any]]] = {
         "raw_log": lambda: run_raw_log_gate(settings, range_key or all_hours(settings.paths).key),
         "features": lambda: run_features_gate(settings, range_key),
+        "served_predictions": lambda: run_served_gate(settings, range_key or all_hours(settings.paths).key),
         "snapshot": lambda: run_snapshot_gate(settings, snapshot),
         "training_set": lambda: run_training_set_gate(settings, str(recommender), snapshot),
     }

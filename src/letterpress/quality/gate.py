@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from letterpress.clock import Clock
 from letterpress.errors import GateFailedError
 from letterpress.lake.feature_gate_facts import write_feature_facts
-from letterpress.lake.gate_views import make_raw_log_views, make_training_set_views
+from letterpress.lake.gate_views import make_training_set_views
 from letterpress.lake.partitions import HourRange
+from letterpress.lake.raw_log_facts import RawLogContext, Vocabularies, make_raw_log_tables
 from letterpress.lake.raw_readers import reading_raw
+from letterpress.lake.served_facts import ServedContext, make_served_tables
 from letterpress.lake.snapshot_gate_facts import SnapshotUnderTest, write_snapshot_facts
 from letterpress.log import log_step
 from letterpress.quality.data_docs import (
@@ -39,25 +42,29 @@ from letterpress.settings import Settings
 RAW_LOG = "raw_log"
 FEATURES = "features"
 SNAPSHOT = "snapshot"
+SERVED_PREDICTIONS = "served_predictions"
 TRAINING_SET = "training_set"
 
 MakeTables = Callable[[Path], Sequence[str]]
 """Makes what a gate looks at in the new DuckDB file that it is given; the names of its tables."""
 
 
-def check_raw_log(settings: Settings, hours: HourRange, clock: Clock) -> GateResult:
-    """What the raw-log gate says of the raw events of `hours`.
+def check_raw_log(
+    settings: Settings, hours: HourRange, clock: Clock, vocabularies: Vocabularies | None = None
+) -> GateResult:
+    """What the raw-log gate says of the raw events of `hours`; `vocabularies` are the known categories.
 
     Raises:
         StorageError: raw files cannot be read, or the styles of data docs are not installed.
         AlreadyRunningError: files of raw are being replaced, for longer than one waits.
     """
+    context = RawLogContext(clock.now(), vocabularies or {})
     with reading_raw(settings.paths):
         return _check(
             settings,
             RAW_LOG,
             hours.key,
-            lambda database: make_raw_log_views(settings.paths, hours, database),
+            lambda database: make_raw_log_tables(settings.paths, hours, database, context),
             clock,
         )
 
@@ -96,10 +103,36 @@ def check_snapshot(settings: Settings, under_test: SnapshotUnderTest, clock: Clo
     )
 
 
+def check_served_predictions(
+    settings: Settings, hours: HourRange, context: ServedContext, clock: Clock
+) -> GateResult:
+    """What the gate on served predictions says of the slates of `hours` that a model of ours ordered.
+
+    Raises:
+        StorageError: raw files cannot be read, or the styles of data docs are not installed.
+        AlreadyRunningError: files of raw are being replaced, for longer than one waits.
+    """
+    with reading_raw(settings.paths):
+        return _check(
+            settings,
+            SERVED_PREDICTIONS,
+            hours.key,
+            lambda database: make_served_tables(settings.paths, hours, database, context),
+            clock,
+        )
+
+
 def check_training_set(
-    settings: Settings, recommender: str, snapshot: str, training: Path, clock: Clock
+    settings: Settings,
+    recommender: str,
+    snapshot: str,
+    training: Path,
+    clock: Clock,
+    leakage: Sequence[Mapping[str, Any]] = (),
 ) -> GateResult:
     """What the training-set gate says of the file `training` of one recommender in one snapshot.
+
+    `leakage` says how well single features tell the labels: `feature`, `label`, `separation`.
 
     Raises:
         StorageError: the file cannot be read, or the styles of data docs are not installed.
@@ -108,7 +141,7 @@ def check_training_set(
         settings,
         TRAINING_SET,
         f"{recommender}@{snapshot}",
-        lambda database: make_training_set_views(training, database),
+        lambda database: make_training_set_views(training, database, leakage),
         clock,
     )
 

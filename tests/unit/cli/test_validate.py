@@ -13,7 +13,7 @@ from letterpress.cli.validate import _describe
         (["--gate", "training_set"], "expected --recommender with the training_set gate"),
         (["--gate", "raw_log", "--range", "yesterday"], "expected a range like 2026-01-05T03--2026-01-05T04"),
         (["--gate", "training_set", "--recommender", "nobody"], "nobody"),
-        (["--gate", "marts"], "'marts' is not one of 'raw_log', 'features'"),
+        (["--gate", "marts"], "'marts' is not one of 'raw_log', 'served_predictions'"),
     ],
 )
 def test_wrong_usage_ends_with_a_sentence_and_two(

@@ -6,8 +6,10 @@ import yaml
 from letterpress.errors import UsageError
 from letterpress.events.types import EVENT_NAMES
 from letterpress.lake.feature_gate_facts import FEATURE_TABLES
-from letterpress.lake.gate_views import make_raw_log_views, view_columns
+from letterpress.lake.gate_views import view_columns
 from letterpress.lake.partitions import HourRange
+from letterpress.lake.raw_log_facts import make_raw_log_tables
+from letterpress.lake.served_facts import SERVED_TABLES
 from letterpress.lake.snapshot_gate_facts import SNAPSHOT_TABLES
 from letterpress.lake.snapshot_layout import KNOWN_COUNTS
 from letterpress.quality.suites import gate_names, read_suite, suite_path
@@ -18,7 +20,7 @@ GATES = gate_names(PROJECT)
 
 
 def test_every_boundary_has_a_gate() -> None:
-    assert GATES == ("features", "raw_log", "snapshot", "training_set")
+    assert GATES == ("features", "raw_log", "served_predictions", "snapshot", "training_set")
 
 
 @pytest.mark.parametrize("gate", GATES)
@@ -32,7 +34,7 @@ def test_every_expectation_says_why_and_how_severe_it_is(gate: str) -> None:
 def test_tables_and_columns_of_the_raw_log_suite_exist(tmp_path: Path) -> None:
     database = tmp_path / "views.duckdb"
     hours = HourRange.parse("2026-01-05T03--2026-01-05T04")
-    made = make_raw_log_views(Home(root=tmp_path / "var"), hours, database)
+    made = make_raw_log_tables(Home(root=tmp_path / "var"), hours, database)
 
     for table, expectations in read_suite(PROJECT, "raw_log").tables.items():
         assert table in made
@@ -40,7 +42,10 @@ def test_tables_and_columns_of_the_raw_log_suite_exist(tmp_path: Path) -> None:
         assert used <= set(view_columns(database, table))
 
 
-@pytest.mark.parametrize(("gate", "tables"), [("features", FEATURE_TABLES), ("snapshot", SNAPSHOT_TABLES)])
+@pytest.mark.parametrize(
+    ("gate", "tables"),
+    [("features", FEATURE_TABLES), ("served_predictions", SERVED_TABLES), ("snapshot", SNAPSHOT_TABLES)],
+)
 def test_every_table_of_facts_has_expectations(gate: str, tables: tuple[str, ...]) -> None:
     assert tuple(read_suite(PROJECT, gate).tables) == tables
 
@@ -61,7 +66,9 @@ def test_columns_of_the_training_set_suite_are_those_that_dbt_promises() -> None
 
 def test_every_event_type_is_part_of_the_gate(tmp_path: Path) -> None:
     database = tmp_path / "views.duckdb"
-    make_raw_log_views(Home(root=tmp_path / "var"), HourRange.parse("2026-01-05T03--2026-01-05T04"), database)
+    make_raw_log_tables(
+        Home(root=tmp_path / "var"), HourRange.parse("2026-01-05T03--2026-01-05T04"), database
+    )
 
     assert all(view_columns(database, f"events_of_{event}") for event in EVENT_NAMES)
 
