@@ -47,7 +47,8 @@ _MARTS = f"""
     create table dim_items as
         select distinct
             recommender, tenant, item_id, 'picture_variant' as item_kind, 'picture' as source_id,
-            map {{'brightness': 0.5}} as attributes, map {{'enhancement': 'warm'}} as item_labels
+            map {{'brightness': 0.5}} as attributes, map {{'enhancement': 'warm'}} as item_labels,
+            timestamptz '2026-01-04 23:00:00+00' as known_at
         from fct_slate_items;
     create table fct_experiments as
         select
