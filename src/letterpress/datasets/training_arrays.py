@@ -75,6 +75,7 @@ class _Rows:
     clicks: NDArray[np.int64]
     trials: NDArray[np.int64]
     features: NDArray[np.float32]
+    outcomes: dict[str, NDArray[np.int64]]
     recomputed: int
 
     @classmethod
@@ -87,7 +88,10 @@ class _Rows:
             name: pa.chunked_array([chunk for part in parts for chunk in getattr(part, name).chunks])
             for name in ("slate", "campaign", "item")
         }
-        return cls(**names, **arrays, recomputed=sum(part.recomputed for part in parts))
+        outcomes = {
+            name: np.concatenate([part.outcomes[name] for part in parts]) for name in parts[0].outcomes
+        }
+        return cls(**names, **arrays, outcomes=outcomes, recomputed=sum(part.recomputed for part in parts))
 
 
 def _rows_of(table: pa.Table, recommender: Recommender, schema: FeatureSchema) -> _Rows:
@@ -104,6 +108,7 @@ def _rows_of(table: pa.Table, recommender: Recommender, schema: FeatureSchema) -
         clicks=_integers(table, "clicked"),
         trials=_integers(table, "delivered"),
         features=features,
+        outcomes=counts,
         recomputed=recomputed,
     )
 
@@ -115,9 +120,9 @@ def _microseconds(table: pa.Table) -> NDArray[np.int64]:
     return shown
 
 
-def _target_columns(recommender: Recommender) -> set[str]:
+def _target_columns(recommender: Recommender) -> list[str]:
     columns = {target.numerator for target in recommender.targets}
-    return columns | {target.denominator for target in recommender.targets if target.denominator}
+    return sorted(columns | {target.denominator for target in recommender.targets if target.denominator})
 
 
 def _integers(table: pa.Table, name: str) -> NDArray[np.int64]:
@@ -196,4 +201,5 @@ def _group(rows: _Rows, names: tuple[str, ...]) -> TrainingSet:
         shown_at=rows.shown_at[order][starts],
         recomputed_rows=rows.recomputed,
         trials=rows.trials[order],
+        outcomes={name: counts[order] for name, counts in rows.outcomes.items()},
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from letterpress.errors import NotEnoughDataError
 
 MICROSECONDS_PER_HOUR = 3_600_000_000
+_BY_ROW = ("features", "gains", "clicks", "position", "propensity", "item_codes")
+_BY_SLATE = ("slate_ids", "campaign_codes", "shown_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ class TrainingSet:
     """Slates left out because the window of a target had not closed."""
     trials: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     """How often each row was delivered `(n,)`; empty where nobody asks."""
+    outcomes: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    """Counts `(n,)` that the targets are made of, by column; empty where nobody asks."""
 
     def __len__(self) -> int:
         """The number of slates."""
@@ -61,13 +66,27 @@ class TrainingSet:
         sizes = self.group_sizes
         rows = np.repeat(chosen, sizes)
         kept: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
-        for name in ("features", "gains", "clicks", "position", "propensity", "item_codes"):
+        for name in _BY_ROW:
             kept[name] = kept[name][rows]
+        kept["outcomes"] = {name: counts[rows] for name, counts in self.outcomes.items()}
         kept["trials"] = self.trials[rows] if len(self.trials) else self.trials
-        for name in ("slate_ids", "campaign_codes", "shown_at"):
+        for name in _BY_SLATE:
             kept[name] = kept[name][chosen]
         kept["group_offsets"] = np.concatenate([[0], np.cumsum(sizes[chosen])]).astype(np.int64)
         return TrainingSet(**kept)
+
+    @classmethod
+    def joined(cls, parts: Sequence[TrainingSet]) -> TrainingSet:
+        """The slates of `parts`, which came of one set, one part after the other."""
+        whole: dict[str, Any] = {
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in (*_BY_ROW, "trials", *_BY_SLATE)
+        }
+        counts = {name: np.concatenate([part.outcomes[name] for part in parts]) for name in parts[0].outcomes}
+        sizes = np.concatenate([part.group_sizes for part in parts])
+        return replace(
+            parts[0], **whole, outcomes=counts, group_offsets=np.concatenate([[0], np.cumsum(sizes)])
+        )
 
     def require(self, minimum: int, what: str) -> None:
         """Refuse a set of fewer than `minimum` slates.

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from letterpress.clock import Clock
+from letterpress.errors import NotEnoughDataError
 from letterpress.lake.snapshots import Snapshot
 from letterpress.log import log_step
 from letterpress.orchestration.release_challenger import put_into_production
-from letterpress.ranking.popularity import popularity_bundle
-from letterpress.recommenders import get_recommender
+from letterpress.orchestration.train_challenger import split_snapshot
+from letterpress.ranking.bundle import ModelBundle
+from letterpress.ranking.popularity import calibrated_popularity, popularity_bundle
+from letterpress.recommenders import Recommender, get_recommender
 from letterpress.registry.store import champion, model_version, register
 from letterpress.settings import Settings
 
@@ -27,7 +30,7 @@ def bootstrap_champion(
     standing = champion(home, recommender)
     with log_step("bootstrap_champion", recommender=recommender) as counts:
         if standing is None:
-            bundle = popularity_bundle(declared, Snapshot.open(home, snapshot_id).snapshot_id)
+            bundle = _first_bundle(declared, Snapshot.open(home, snapshot_id))
             path = bundle.save(home.registry / "bundles" / recommender)
             version = register(home, recommender, path, {}, {})
             first = model_version(home, recommender, version)
@@ -36,6 +39,14 @@ def bootstrap_champion(
             released = put_into_production(settings, standing, instead_of=standing, clock=clock)
         counts.update(model=released["model"], is_new=standing is None)
     return {**released, "is_new": standing is None}
+
+
+def _first_bundle(declared: Recommender, snapshot: Snapshot) -> ModelBundle:
+    """Popularity with rates of its scores; as declared where the log is too short to tell them."""
+    try:
+        return calibrated_popularity(declared, snapshot.snapshot_id, split_snapshot(snapshot, declared))
+    except NotEnoughDataError:
+        return popularity_bundle(declared, snapshot.snapshot_id)
 
 
 def bootstrap_champion_for(

@@ -1,7 +1,8 @@
 """What a model is, everywhere: an immutable folder named after its own content.
 
 `registry/bundles/<recommender>/<first 16 hex of the manifest's sha256>/` holds `manifest.json` and, for
-kind `xgboost`, `booster.ubj`, for kind `linear`, `linear.json`. The manifest lists the sha256 of every other
+kind `xgboost`, `booster.ubj`, for kind `linear`, `linear.json`, and for those that were fitted
+`calibration.json`, which makes rates of scores. The manifest lists the sha256 of every other
 file, so the sha256 of the manifest vouches for all of it. No time of day goes in: the same data and settings
 give the same bundle.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,12 +20,14 @@ import msgspec
 
 from letterpress.atomic_file import sync_path, write_atomically
 from letterpress.errors import ModelRefusedError, StorageError
+from letterpress.ranking.calibration import Calibration
 from letterpress.ranking.linear_head import LinearHead, LinearScorer
 from letterpress.ranking.scorer import BoosterScorer, PopularityScorer, Scorer
 
 MANIFEST_NAME = "manifest.json"
 BOOSTER_NAME = "booster.ubj"
 HEAD_NAME = "linear.json"
+CALIBRATION_NAME = "calibration.json"
 _FILES = {"xgboost": BOOSTER_NAME, "linear": HEAD_NAME}
 """What a bundle of each kind cannot do without."""
 
@@ -64,6 +67,7 @@ class ModelBundle:
     manifest: BundleManifest
     booster: bytes | None = None
     head: bytes | None = None
+    calibration: bytes | None = None
 
     @classmethod
     def popularity(
@@ -160,6 +164,18 @@ class ModelBundle:
             raise ModelRefusedError(f"a {self.manifest.kind} bundle has no score feature; train again.")
         return self.manifest.features.index(self.manifest.score_feature)
 
+    def with_calibration(self, calibration: Calibration) -> ModelBundle:
+        """The bundle that also says what rates its scores stand for."""
+        content = calibration.encode()
+        files = self.manifest.files | {CALIBRATION_NAME: _sha256(content)}
+        return replace(
+            self, manifest=msgspec.structs.replace(self.manifest, files=files), calibration=content
+        )
+
+    def read_calibration(self) -> Calibration | None:
+        """What makes rates of its scores; None where nothing was fitted."""
+        return None if self.calibration is None else Calibration.decode(self.calibration)
+
     def scorer(self, *, threads: int = 1) -> Scorer:
         """What scores features in the manifest's order. Serving puts its compiled scorer in its place."""
         if self.head is not None:
@@ -194,7 +210,7 @@ class ModelBundle:
         folder.mkdir(parents=True, exist_ok=True)
         building = Path(tempfile.mkdtemp(prefix=".bundle-", suffix=".tmp", dir=folder))
         try:
-            for name, content in ((BOOSTER_NAME, self.booster), (HEAD_NAME, self.head)):
+            for name, content in self._contents().items():
                 if content is not None:
                     write_atomically(building / name, content)
             write_atomically(building / MANIFEST_NAME, self.manifest_bytes)
@@ -233,7 +249,10 @@ class ModelBundle:
         needed = _FILES.get(manifest.kind)
         if needed is not None and needed not in files:
             raise _refuse(path, f"{needed} for kind {manifest.kind}", "no such entry in the manifest")
-        return cls(manifest, files.get(BOOSTER_NAME), files.get(HEAD_NAME))
+        return cls(manifest, files.get(BOOSTER_NAME), files.get(HEAD_NAME), files.get(CALIBRATION_NAME))
+
+    def _contents(self) -> dict[str, bytes | None]:
+        return {BOOSTER_NAME: self.booster, HEAD_NAME: self.head, CALIBRATION_NAME: self.calibration}
 
 
 def _read_checked(path: Path, digest: str) -> bytes:

@@ -6,13 +6,21 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
+
 from letterpress.datasets.temporal_split import Split
 from letterpress.datasets.training_set import TrainingSet
+from letterpress.errors import NotEnoughDataError
 from letterpress.features import schema_hash
 from letterpress.ranking.bundle import ModelBundle
+from letterpress.ranking.calibration import Calibration, declared_calibration
+from letterpress.ranking.fit_calibration import fit_calibration
+from letterpress.ranking.held_out_scores import newest_slates, score_by_halves
+from letterpress.ranking.linear_head import LinearScorer
+from letterpress.ranking.scorer import BoosterScorer, Scorer
 from letterpress.ranking.text_arms import arms_of, joined_arms, shares_of_variance, with_evidence
 from letterpress.ranking.train_linear_head import fit_linear_head
-from letterpress.ranking.train_ranker import TrainedRanker, train_ranker
+from letterpress.ranking.train_ranker import TrainedRanker, refit_ranker, train_ranker
 from letterpress.recommenders import Recommender
 
 
@@ -36,7 +44,21 @@ def train_bundle(
         snapshot=snapshot,
         training=_training_facts(split, trained, seed),
         metrics={"valid": round(trained.valid_metric, 6)} if math.isfinite(trained.valid_metric) else {},
-    )
+    ).with_calibration(_calibration(recommender, split, trained, threads=threads))
+
+
+def _calibration(
+    recommender: Recommender, split: Split, trained: TrainedRanker, *, threads: int
+) -> Calibration:
+    newest = newest_slates(split.train)
+
+    def fit(half: TrainingSet) -> Scorer:
+        return BoosterScorer(refit_ranker(half, recommender, trained, threads=threads), threads=threads)
+
+    scores = score_by_halves(newest, fit)
+    whole = BoosterScorer(trained.booster, threads=threads).score(split.valid.features)
+    seen = TrainingSet.joined([newest, split.valid])
+    return fit_calibration(np.concatenate([scores, whole]), seen, recommender)
 
 
 def _linear_bundle(recommender: Recommender, split: Split, *, snapshot: str, seed: int) -> ModelBundle:
@@ -58,7 +80,22 @@ def _linear_bundle(recommender: Recommender, split: Split, *, snapshot: str, see
             **_extents(split),
         },
         metrics={"explained": fitted.facts["explained"]},
-    )
+    ).with_calibration(_linear_calibration(recommender, split, seed=seed))
+
+
+def _linear_calibration(recommender: Recommender, split: Split, *, seed: int) -> Calibration:
+    """The rates of heads of half the tests; as declared where half of them is too little to fit one."""
+    newest = newest_slates(TrainingSet.joined([split.train, split.valid]))
+
+    def fit(half: TrainingSet) -> Scorer:
+        head = with_evidence(fit_linear_head(arms_of(half), seed=seed).head, recommender)
+        return LinearScorer(head, half.feature_names)
+
+    try:
+        scores = score_by_halves(newest, fit)
+    except NotEnoughDataError:
+        return declared_calibration(recommender)
+    return fit_calibration(scores, newest, recommender)
 
 
 def _extents(split: Split) -> dict[str, Any]:

@@ -110,6 +110,21 @@ def train_ranker(
     )
 
 
+def refit_ranker(
+    part: TrainingSet, recommender: Recommender, trained: TrainedRanker, *, threads: int
+) -> bytes:
+    """The booster of `part` with the parameters and as many trees as `trained`: what folds are scored by."""
+    import xgboost
+
+    is_listwise = recommender.judge == "ndcg"
+    booster = xgboost.train(
+        {**trained.parameters, "nthread": threads, "verbosity": 0},
+        _matrix(part, is_listwise=is_listwise),
+        num_boost_round=trained.trees,
+    )
+    return _without_history(booster)
+
+
 def _ndcg_metric(valid: TrainingSet, k: int) -> Callable[[Floats, xgboost.DMatrix], tuple[str, float]]:
     """The NDCG that we judge by; XGBoost's own breaks ties by the order of rows and stops at tied trees."""
 

@@ -25,6 +25,9 @@ class Target:
     window_hours: int
     denominator: str | None = None
     reference_rate: float = 1.0
+    selected_by: str | None = None
+    """The target whose event decides what gets trials at all, e.g. `chosen`: what is chosen is better than
+    its features say, so rates of what was chosen are no rates of what could have been."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,8 @@ class Recommender:
     evidence_rates: tuple[EvidenceRate, ...] = ()
     exploration: float = 0.05
     """Share of slates that are shuffled uniformly."""
+    original_label: tuple[str, str] | None = None
+    """The item label and its value that mark the item as it came, which lifts are told against."""
     text_label: str | None = None
     """The item label that holds the text which features may read."""
     popularity_target: str = "chosen"
@@ -100,3 +105,9 @@ class Recommender:
     def target(self, name: str) -> Target:
         """The target called `name`. Raises KeyError when there is none."""
         return next(target for target in self.targets if target.name == name)
+
+    @property
+    def lift_target(self) -> Target:
+        """The target whose rates lifts compare: `clicked`, or the popularity target where it has none."""
+        names = [target.name for target in self.targets]
+        return self.target("clicked" if "clicked" in names else self.popularity_target)

@@ -35,6 +35,7 @@ IMAGE_ENHANCEMENT = Recommender(
             weight=0.75,
             window_hours=24,
             reference_rate=0.015,
+            selected_by="chosen",
         ),
     ),
     feature_views=("campaign", "picture", "picture_fit", "evidence"),
@@ -59,6 +60,7 @@ IMAGE_ENHANCEMENT = Recommender(
     ),
     item_vocabularies=(("enhancement", ENHANCEMENTS),),
     evidence_entities=("item", "item_segment", "enhancement_industry", "enhancement", "tenant", "send_hour"),
+    original_label=("enhancement", "original"),
     evidence_rates=(
         EvidenceRate("choose", "chosen", "shown", prior=0.3, weight=20.0),
         EvidenceRate(

@@ -11,6 +11,7 @@ from operator import itemgetter
 import numpy as np
 from numpy.typing import NDArray
 
+from letterpress.lake.known_items import ItemDescription
 from letterpress.lake.snapshots import COUNT_NAMES, KnownItems, Snapshot
 from letterpress.recommenders import Recommender
 from letterpress.serving.messages import RankRequest, RequestItem
@@ -19,6 +20,8 @@ from letterpress.serving.problems import wrong_field
 RETRIEVED_ITEMS = 200
 """Most items that are ranked when the request names none."""
 
+
+_UNKNOWN = ItemDescription(kind="unknown")
 
 LABEL_OF_KEYS = "enhancement"
 """The item label that is part of an entity's key."""
@@ -32,6 +35,8 @@ class Candidates:
     attributes: NDArray[np.float64]
     """(n, attributes of the recommender), NaN where nothing is known."""
     labels: list[dict[str, str]]
+    source_ids: list[str | None]
+    """What each item was made from, as far as the request or the snapshot says."""
 
 
 def gather_candidates(
@@ -52,20 +57,20 @@ def gather_candidates(
         twice, _ = Counter(item_ids).most_common(1)[0]
         place = item_ids.index(twice, item_ids.index(twice) + 1)
         raise wrong_field(f"items[{place}].item_id", "items: expected every item once, found one twice.")
-    attributes, labels = _describe(recommender, snapshot.items(recommender.name), request.tenant, items)
-    return Candidates(item_ids, attributes, labels)
+    return _describe(recommender, snapshot.items(recommender.name), request.tenant, items)
 
 
 def _describe(
     recommender: Recommender, known: KnownItems, tenant: str, items: list[RequestItem]
-) -> tuple[NDArray[np.float64], list[dict[str, str]]]:
-    """Attributes (n, declared ones) and labels; what the request describes in full is not looked up."""
+) -> Candidates:
+    """The items with all that is known; what the request describes in full is not looked up."""
     names = recommender.attributes
     needed = {LABEL_OF_KEYS, *(label for label, _ in recommender.item_vocabularies)}
     take_all = itemgetter(*names) if len(names) > 1 else _no_shortcut
     values: list[Sequence[float]] = []
     labels: list[dict[str, str]] = []
-    for item in items:
+    sources = [item.source_id for item in items]
+    for place, item in enumerate(items):
         try:
             if needed <= item.labels.keys():
                 values.append(take_all(item.attributes))  # all are given: in one go, in C
@@ -77,8 +82,11 @@ def _describe(
         is_known = row < len(known)
         base = known.attributes[row].tolist() if is_known else [math.nan] * len(names)
         values.append([item.attributes.get(name, base[at]) for at, name in enumerate(names)])
-        labels.append(known.describe(row).labels | item.labels if is_known else item.labels)
-    return np.array(values, np.float64).reshape(len(items), len(names)), labels
+        described = known.describe(row) if is_known else _UNKNOWN
+        labels.append(described.labels | item.labels if is_known else item.labels)
+        sources[place] = item.source_id or described.source_id
+    attributes = np.array(values, np.float64).reshape(len(items), len(names))
+    return Candidates([item.item_id for item in items], attributes, labels, sources)
 
 
 def _no_shortcut(_attributes: dict[str, float]) -> Sequence[float]:
@@ -97,8 +105,10 @@ def _retrieve(recommender: Recommender, snapshot: Snapshot, tenant: str) -> Cand
     target = recommender.target(recommender.popularity_target)
     best = np.argsort(-counts[:, COUNT_NAMES.index(target.numerator)], kind="stable")[:RETRIEVED_ITEMS]
     chosen = [rows[place] for place in best.tolist()]
+    described = [known.describe(row) for row in chosen]
     return Candidates(
         [known.item_id(row) for row in chosen],
         np.asarray(known.attributes[chosen], np.float64),
-        [known.describe(row).labels for row in chosen],
+        [each.labels for each in described],
+        [each.source_id for each in described],
     )

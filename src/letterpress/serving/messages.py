@@ -38,6 +38,14 @@ class RankRequest(Struct, kw_only=True):
     session_id: SessionId = None
 
 
+class PredictedRate(Struct, gc=False):
+    """How often the target is expected to happen, and where its true rate lies with 95 % confidence."""
+
+    rate: float
+    low: float
+    high: float
+
+
 class RankedItem(Struct, kw_only=True, gc=False):
     """One place of the answer."""
 
@@ -47,6 +55,10 @@ class RankedItem(Struct, kw_only=True, gc=False):
     """Orders items within this slate; not a rate. Null: nothing is known of the item."""
     propensity: float
     """Probability that the policy put this item at this position."""
+    predicted: dict[str, PredictedRate]
+    """By target of the recommender."""
+    lift: float | None
+    """Predicted click rate over that of the original of the same source, less 1. Null: no original was sent."""
 
 
 class RankAnswer(Struct, kw_only=True):

@@ -1,0 +1,263 @@
+"""Fits the rates of a model on slates that it did not learn from (ADR 0030).
+
+A yes-or-no target is a row with one trial, and its chance depends on the position and on what else is
+shown. A rate target is a row with as many trials as were delivered. Where trials are only given to what a
+builder chose, rows say more than their features: the builder saw the item. Items that were sent without
+being chosen, as controls of experiments are, tell how much more; predictions are for what nobody chose yet.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from letterpress.datasets.training_set import TrainingSet
+from letterpress.evaluation.isotonic import RateTable, isotonic_table
+from letterpress.evaluation.overdispersion import (
+    TYPICAL_SPREAD,
+    faded_spread,
+    fit_faded_spread,
+    repeated_spread,
+)
+from letterpress.ranking.calibration import (
+    Calibration,
+    TargetRates,
+    counted_rate,
+    declared_calibration,
+    declared_rates,
+    log_odds,
+)
+from letterpress.ranking.predicted_rates import known_scores
+from letterpress.recommenders import Recommender, Target
+
+Floats = NDArray[np.float64]
+
+FEWEST_ROWS, FEWEST_HITS, FEWEST_CAMPAIGNS = 200, 20, 10
+"""Below these nothing is fitted, and what is declared stands."""
+RIDGE = 4.0
+"""Pulls weights to what they would be without further inputs: one for the table, none for the others."""
+LEVEL_RIDGE = 100.0
+"""Campaigns or items of one kind are believed to differ by a tenth from others."""
+SELECTION_RIDGE = 25.0
+"""A selection of 0.2 is believed possible before any control was seen."""
+ROUNDS, NEWTON_STEPS, CLOSE = 3, 30, 1e-9
+
+
+class _Rows(NamedTuple):
+    """What a target is fitted on: rows `(n,)` with trials."""
+
+    inputs: Floats
+    """`(n, m)`, and one more column for selection where it matters."""
+    hits: Floats
+    trials: Floats
+    evidence: Floats
+    items: NDArray[np.integer]
+    campaigns: NDArray[np.integer]
+
+
+class _Fitted(NamedTuple):
+    weights: Floats
+    covariance: Floats
+    predicted: Floats
+    """`(n,)`"""
+    spread: float
+    fading: float
+
+
+def fit_calibration(scored: Floats, held_out: TrainingSet, recommender: Recommender) -> Calibration:
+    """The rates of a model, fitted on rows that it gave the scores `(n,)` without having learnt from them.
+
+    As declared for targets of which too little was counted.
+    """
+    with threadpool_limits(1, user_api="blas"):  # the bits must not depend on how many threads share a sum
+        return _fit_calibration(scored, held_out, recommender)
+
+
+def _fit_calibration(scored: Floats, held_out: TrainingSet, recommender: Recommender) -> Calibration:
+    bare = declared_calibration(recommender)
+    if not held_out.outcomes:
+        return bare
+    scores = known_scores(scored)
+    shared = shared_inputs(bare, held_out)
+    found: dict[str, TargetRates] = {}
+    for target in sorted(recommender.targets, key=lambda each: each.selected_by is not None):
+        found[target.name] = _fit_target(recommender, target, scores, held_out, shared, found)
+    return msgspec.structs.replace(
+        bare, targets=tuple(found[target.name] for target in recommender.targets)
+    )
+
+
+class SharedInputs(NamedTuple):
+    """Inputs that all targets have: log odds of counted rates `(n, n_rates)`, and levels `(n, n_levels)`."""
+
+    counted: Floats
+    levels: Floats
+
+
+def shared_inputs(calibration: Calibration, part: TrainingSet) -> SharedInputs:
+    """The inputs of the rows of `part`; a missing rate is worth its centre, a missing level none."""
+    counted = np.zeros((part.rows, len(calibration.rates)))
+    for at, (name, centre) in enumerate(zip(calibration.rates, calibration.centres, strict=True)):
+        rates = part.column(name).astype(np.float64)
+        known = np.clip(rates, 1e-9, 1.0 - 1e-9)
+        counted[:, at] = np.where(np.isnan(rates), 0.0, np.log(known / (1.0 - known)) - centre)
+    met = [
+        np.floor(part.column(each.feature) / np.float32(each.width))[:, None] == np.arange(each.count)
+        for each in calibration.levels
+    ]
+    levels = np.concatenate(met, axis=1) if met else np.zeros((part.rows, 0))
+    return SharedInputs(counted, levels.astype(np.float64))
+
+
+def relative_scores(scores: Floats, part: TrainingSet) -> Floats:
+    """Scores `(n,)` less the mean of their slate."""
+    means = np.add.reduceat(scores, part.group_offsets[:-1]) / part.group_sizes
+    relative: Floats = scores - np.repeat(means, part.group_sizes)
+    return relative
+
+
+def hits_and_trials(target: Target, part: TrainingSet) -> tuple[Floats, Floats]:
+    """Counts `(n,)` of a target; one trial a row where it is yes or no."""
+    hits = part.outcomes[target.numerator].astype(np.float64)
+    if target.denominator is None:
+        return np.minimum(hits, 1.0), np.ones(len(hits))
+    trials = part.outcomes[target.denominator].astype(np.float64)
+    return np.minimum(hits, trials), trials  # a late delivery report must not make a rate above one
+
+
+def _fit_target(  # noqa: PLR0913, PLR0917  # what all targets share is worked out once
+    recommender: Recommender,
+    target: Target,
+    scores: Floats,
+    part: TrainingSet,
+    shared: SharedInputs,
+    found: dict[str, TargetRates],
+) -> TargetRates:
+    declared = declared_rates(recommender, target)
+    hits, trials = hits_and_trials(target, part)
+    campaigns = np.repeat(part.campaign_codes, part.group_sizes)
+    used = trials > 0
+    n_campaigns = len(np.unique(campaigns[used]))
+    if used.sum() < FEWEST_ROWS or hits.sum() < FEWEST_HITS or n_campaigns < FEWEST_CAMPAIGNS:
+        return declared
+    if (hits[used] == trials[used]).all():
+        return declared
+    is_single = target.denominator is None
+    chosen = relative_scores(scores, part) if is_single else scores
+    table = isotonic_table(chosen[used], hits[used], trials[used])
+    levels = np.interp(chosen, table.scores, np.array([log_odds(rate) for rate in _open(table.rates)]))
+    whole = _inputs(levels, shared, np.log(part.position) if is_single else np.zeros(part.rows))
+    selection = _selection(recommender, target, scores, part, shared, found)
+    with_selection = whole if selection is None else np.c_[whole, selection]
+    rate = counted_rate(recommender, target)
+    evidence = np.zeros(part.rows)
+    if rate is not None and f"item_{rate.denominator}" in part.feature_names:
+        evidence = np.nan_to_num(part.column(f"item_{rate.denominator}").astype(np.float64))
+    rows = _Rows(
+        with_selection[used], hits[used], trials[used], evidence[used], part.item_codes[used], campaigns[used]
+    )
+    size = whole.shape[1]
+    penalties = np.full(with_selection.shape[1], RIDGE)
+    penalties[0], penalties[size:] = 0.0, SELECTION_RIDGE
+    penalties[size - shared.levels.shape[1] : size] = LEVEL_RIDGE
+    fitted = _fit(rows, penalties, is_single=is_single, weight=declared.evidence_weight)
+    return TargetRates(
+        target=target.name,
+        is_relative=is_single,
+        scores=tuple(table.scores.tolist()),
+        log_odds=tuple(map(log_odds, _open(table.rates).tolist())),
+        weights=tuple(fitted.weights[:size].tolist()),
+        covariance=tuple(tuple(row) for row in fitted.covariance[:size, :size].tolist()),
+        spread=fitted.spread,
+        fading=fitted.fading,
+        evidence=declared.evidence,
+        evidence_weight=declared.evidence_weight,
+        selection=0.0 if selection is None else float(fitted.weights[size]),
+        facts={"rows": int(used.sum()), "hits": int(hits.sum()), "campaigns": n_campaigns},
+    )
+
+
+def _inputs(table: Floats, shared: SharedInputs, log_positions: Floats) -> Floats:
+    return np.column_stack([np.ones(len(table)), table, shared.counted, log_positions, shared.levels])
+
+
+def _open(rates: Floats) -> Floats:
+    """Rates within what has odds: a block without any hit says that the rate is low, not zero."""
+    lowest = rates[rates > 0].min(initial=0.5) / 2
+    highest = 1 - (1 - rates)[rates < 1].min(initial=0.5) / 2
+    return np.clip(rates, lowest, highest)
+
+
+def selection_of(hits: Floats, expected: Floats) -> Floats:
+    """How much more was selected than expected `(n,)`: what selection is weighted by."""
+    return hits - expected
+
+
+def _selection(  # noqa: PLR0913, PLR0917
+    recommender: Recommender,
+    target: Target,
+    scores: Floats,
+    part: TrainingSet,
+    shared: SharedInputs,
+    found: dict[str, TargetRates],
+) -> Floats | None:
+    """Whether a row was selected less the chance that it would be `(n,)`; None where nobody selects."""
+    if target.selected_by is None or not found[target.selected_by].facts:
+        return None
+    selected, _ = hits_and_trials(recommender.target(target.selected_by), part)
+    return selection_of(selected, mean_rates(found[target.selected_by], scores, part, shared))
+
+
+def mean_rates(rates: TargetRates, scores: Floats, part: TrainingSet, shared: SharedInputs) -> Floats:
+    """Predicted rates `(n,)` of whole slates."""
+    chosen = relative_scores(scores, part) if rates.is_relative else scores
+    levels = np.interp(chosen, rates.scores, rates.log_odds)
+    inputs = _inputs(levels, shared, np.log(part.position))
+    return _sigmoid(inputs @ np.array(rates.weights))
+
+
+def _sigmoid(values: Floats) -> Floats:
+    return np.asarray(1.0 / (1.0 + np.exp(-values)), np.float64)
+
+
+def _fit(rows: _Rows, penalties: Floats, *, is_single: bool, weight: float) -> _Fitted:
+    """Weights given the spread and the spread given the weights, in turns."""
+    spread, fading = TYPICAL_SPREAD, 0.0
+    for _ in range(ROUNDS):
+        spreads = faded_spread(spread, fading, rows.evidence, weight)
+        weights, curvature, pull = _solve(rows, np.zeros(len(spreads)) if is_single else spreads, penalties)
+        predicted = _sigmoid(rows.inputs @ weights)
+        if is_single:
+            spread = repeated_spread(predicted, rows.hits, rows.items)
+        else:
+            spread, fading = fit_faded_spread(predicted, rows.hits, rows.trials, rows.evidence, weight)
+    inverse = np.linalg.inv(curvature)
+    _, clusters = np.unique(rows.campaigns, return_inverse=True)
+    by_campaign = np.zeros((int(clusters.max()) + 1, rows.inputs.shape[1]))
+    np.add.at(by_campaign, clusters, rows.inputs * pull[:, None])
+    return _Fitted(weights, inverse @ (by_campaign.T @ by_campaign) @ inverse, predicted, spread, fading)
+
+
+def _solve(rows: _Rows, spreads: Floats, penalties: Floats) -> tuple[Floats, Floats, Floats]:
+    """Weights by Newton's method, the curvature `(m, m)`, and each row's pull `(n,)` on its log odds.
+
+    A row weighs as much as its counting and its spread let it: many trials of one row are not as many rows.
+    """
+    believed = np.zeros(len(penalties))
+    believed[1] = 1.0
+    weights = believed.copy()
+    for _ in range(NEWTON_STEPS):
+        rates = _sigmoid(rows.inputs @ weights)
+        room = np.maximum(rows.trials * rates * (1.0 - rates), 1e-12)
+        trust = 1.0 / (1.0 + room * spreads)
+        pull = trust * (rows.hits - rows.trials * rates)
+        curvature = rows.inputs.T @ (rows.inputs * (room * trust)[:, None]) + np.diag(penalties)
+        step = np.linalg.solve(curvature, rows.inputs.T @ pull - penalties * (weights - believed))
+        weights = weights + np.clip(step, -2.0, 2.0)
+        if np.abs(step).max() < CLOSE:
+            break
+    return weights, curvature, pull
