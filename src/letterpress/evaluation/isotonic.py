@@ -41,8 +41,9 @@ def isotonic_table(
     middle = np.cumsum(tried_at) - tried_at / 2
     binned = np.minimum((middle * bins / tried_at.sum()).astype(np.int64), bins - 1)
     weights = np.bincount(binned, tried_at, bins)
-    sums = np.bincount(binned, levels * tried_at, bins), np.bincount(
-        binned, np.bincount(places, hits.astype(np.float64)), bins
+    sums = (
+        np.bincount(binned, levels * tried_at, bins),
+        np.bincount(binned, np.bincount(places, hits.astype(np.float64)), bins),
     )
     some = weights > 0
     blocks: list[tuple[float, float, float]] = []

@@ -63,7 +63,7 @@ def repeated_spread(predicted: Floats, hits: NDArray[np.number], clusters: NDArr
     >>> float(repeated_spread(np.full(4, 0.5), np.array([1, 1, 0, 0]), np.array([0, 0, 1, 1])))
     4.0
     """
-    away, room = hits - predicted, predicted * (1.0 - predicted)
+    away, room = hits.astype(np.float64) - predicted, predicted * (1.0 - predicted)
     shared = np.bincount(clusters, away) ** 2 - np.bincount(clusters, away**2)
     possible = np.bincount(clusters, room) ** 2 - np.bincount(clusters, room**2)
     return max(float(shared.sum() / possible.sum()), SMALLEST) if possible.sum() > 0 else TYPICAL_SPREAD

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from letterpress.ranking.bundle import BundleManifest, ModelBundle
+from letterpress.ranking.bundle import CALIBRATION_NAME, BundleManifest, ModelBundle
 from letterpress.ranking.feature_use import feature_shares
 from letterpress.recommenders import Recommender, Target
 from letterpress.registry.verdicts import VerdictRecord
@@ -59,7 +59,9 @@ def _limits(manifest: BundleManifest, record: VerdictRecord) -> Iterator[str]:
     """What one should know before believing the model, from the numbers of this very model."""
     if not record.promoted:
         yield "It was refused: what is served does not come from it."
-    yield "Scores order the items of one slate. They are not rates, and were not calibrated."
+    yield "Scores order the items of one slate. They are not rates: those are told beside them."
+    if CALIBRATION_NAME not in manifest.files:
+        yield "Its rates were never fitted: they are counted ones, drawn to what was declared."
     yield from _limits_of_data(manifest.training)
     numbers = record.numbers
     if numbers.get("popularity_stood_in_for_champion"):

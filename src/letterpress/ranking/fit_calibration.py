@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from letterpress.datasets.training_set import TrainingSet
-from letterpress.evaluation.isotonic import RateTable, isotonic_table
+from letterpress.evaluation.isotonic import isotonic_table
 from letterpress.evaluation.overdispersion import (
     TYPICAL_SPREAD,
     faded_spread,
@@ -86,9 +86,7 @@ def _fit_calibration(scored: Floats, held_out: TrainingSet, recommender: Recomme
     found: dict[str, TargetRates] = {}
     for target in sorted(recommender.targets, key=lambda each: each.selected_by is not None):
         found[target.name] = _fit_target(recommender, target, scores, held_out, shared, found)
-    return msgspec.structs.replace(
-        bare, targets=tuple(found[target.name] for target in recommender.targets)
-    )
+    return msgspec.structs.replace(bare, targets=tuple(found[target.name] for target in recommender.targets))
 
 
 class SharedInputs(NamedTuple):
@@ -129,7 +127,7 @@ def hits_and_trials(target: Target, part: TrainingSet) -> tuple[Floats, Floats]:
     return np.minimum(hits, trials), trials  # a late delivery report must not make a rate above one
 
 
-def _fit_target(  # noqa: PLR0913, PLR0917  # what all targets share is worked out once
+def _fit_target(  # what all targets share is worked out once
     recommender: Recommender,
     target: Target,
     scores: Floats,
@@ -165,6 +163,9 @@ def _fit_target(  # noqa: PLR0913, PLR0917  # what all targets share is worked o
     penalties[0], penalties[size:] = 0.0, SELECTION_RIDGE
     penalties[size - shared.levels.shape[1] : size] = LEVEL_RIDGE
     fitted = _fit(rows, penalties, is_single=is_single, weight=declared.evidence_weight)
+    shift = 0.0 if selection is None else float(fitted.weights[size])
+    # What was selected differs from what was not; among all, that is spread as well.
+    between = 0.0 if selection is None else shift**2 * float((selection**2).mean())
     return TargetRates(
         target=target.name,
         is_relative=is_single,
@@ -172,11 +173,11 @@ def _fit_target(  # noqa: PLR0913, PLR0917  # what all targets share is worked o
         log_odds=tuple(map(log_odds, _open(table.rates).tolist())),
         weights=tuple(fitted.weights[:size].tolist()),
         covariance=tuple(tuple(row) for row in fitted.covariance[:size, :size].tolist()),
-        spread=fitted.spread,
+        spread=fitted.spread + between,
         fading=fitted.fading,
         evidence=declared.evidence,
         evidence_weight=declared.evidence_weight,
-        selection=0.0 if selection is None else float(fitted.weights[size]),
+        selection=shift,
         facts={"rows": int(used.sum()), "hits": int(hits.sum()), "campaigns": n_campaigns},
     )
 
@@ -197,7 +198,7 @@ def selection_of(hits: Floats, expected: Floats) -> Floats:
     return hits - expected
 
 
-def _selection(  # noqa: PLR0913, PLR0917
+def _selection(
     recommender: Recommender,
     target: Target,
     scores: Floats,

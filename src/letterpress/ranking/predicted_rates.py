@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from letterpress.machine_code import compile_loop
-from letterpress.ranking.calibration import Calibration
+from letterpress.ranking.calibration import Calibration, TargetRates
 
 Floats = NDArray[np.float64]
 
@@ -20,7 +20,7 @@ RATE, LOW, HIGH = range(3)
 _NEAR_ZERO = 1e-9
 
 
-def _fill_rates(  # noqa: PLR0913, PLR0914, PLR0917  # flat arguments are what the compiler makes fast
+def _fill_rates(  # noqa: PLR0913, PLR0917  # flat arguments are what the compiler makes fast
     scores: Floats,
     relative: Floats,
     features: NDArray[np.float32],
@@ -56,41 +56,34 @@ def _fill_rates(  # noqa: PLR0913, PLR0914, PLR0917  # flat arguments are what t
                 n_active += 1
             offset += level_counts[at]
         for at in range(n_rates):
-            rate = np.float64(features[row, columns[at]])
-            known = min(max(rate, _NEAR_ZERO), 1.0 - _NEAR_ZERO)
-            # Only NaN differs from itself: a missing rate is worth its centre.
-            inputs[2 + at] = 0.0 if rate != rate else math.log(known / (1.0 - known)) - centres[at]  # noqa: PLR0124
+            counted_rate = np.float64(features[row, columns[at]])
+            known = min(max(counted_rate, _NEAR_ZERO), 1.0 - _NEAR_ZERO)
+            away = math.log(known / (1.0 - known)) - centres[at]
+            inputs[2 + at] = 0.0 if math.isnan(counted_rate) else away
         for target in range(weights.shape[0]):
             score = relative[row] if is_relative[target] else scores[row]
-            last = lengths[target] - 1
-            if score <= knots[target, 0]:
-                inputs[1] = levels[target, 0]
-            elif score >= knots[target, last]:
-                inputs[1] = levels[target, last]
-            else:
-                place = 1
-                while knots[target, place] < score:
-                    place += 1
-                left, right = knots[target, place - 1], knots[target, place]
-                share = (score - left) / (right - left)
-                inputs[1] = levels[target, place - 1] * (1.0 - share) + levels[target, place] * share
+            place = np.searchsorted(knots[target, : lengths[target]], score)
+            place = min(max(place, 1), lengths[target] - 1)
+            left, right = knots[target, place - 1], knots[target, place]
+            share = min(max((score - left) / (right - left), 0.0), 1.0)
+            inputs[1] = levels[target, place - 1] * (1.0 - share) + levels[target, place] * share
             middle, doubt = 0.0, 0.0
             for one in range(n_active):
                 middle += weights[target, owners[one]] * inputs[one]
                 for other in range(n_active):
                     doubt += covariances[target, owners[one], owners[other]] * inputs[one] * inputs[other]
             counted = 0.0 if evidence[target] < 0 else np.float64(features[row, evidence[target]])
-            counted = 0.0 if counted != counted else counted  # noqa: PLR0124
+            counted = 0.0 if math.isnan(counted) else counted
             weight = evidence_weights[target]
             spread = spreads[target] * (weight / (counted + weight)) ** fadings[target]
             variance = spread + max(doubt, 0.0)
             rate = 1.0 / (1.0 + math.exp(-middle))
             # The sum gives the mean rate. Where log odds spread evenly, their middle lies below its log odds.
             middle -= variance * (0.5 - rate)
-            away = QUANTILE * math.sqrt(variance)
+            reach = QUANTILE * math.sqrt(variance)
             out[row, target, 0] = rate
-            out[row, target, 1] = 1.0 / (1.0 + math.exp(away - middle))
-            out[row, target, 2] = 1.0 / (1.0 + math.exp(-away - middle))
+            out[row, target, 1] = 1.0 / (1.0 + math.exp(reach - middle))
+            out[row, target, 2] = 1.0 / (1.0 + math.exp(-reach - middle))
 
 
 class RatePredictor:
@@ -102,15 +95,16 @@ class RatePredictor:
         at = {name: column for column, name in enumerate(features)}
         targets = calibration.targets
         self.targets = tuple(each.target for each in targets)
-        longest = max(len(each.scores) for each in targets)
+        tables = [_with_two(each) for each in targets]
+        longest = max(len(scores) for scores, _ in tables)
         self._columns = np.array([at[name] for name in calibration.rates], np.int64)
         self._level_columns = np.array([at[each.feature] for each in calibration.levels], np.int64)
         self._level_counts = np.array([each.count for each in calibration.levels], np.int64)
         self._level_widths = np.array([each.width for each in calibration.levels], np.float64)
         self._centres = np.array(calibration.centres, np.float64)
-        self._knots = np.array([_padded(each.scores, longest) for each in targets])
-        self._levels = np.array([_padded(each.log_odds, longest) for each in targets])
-        self._lengths = np.array([len(each.scores) for each in targets], np.int64)
+        self._knots = np.array([_padded(scores, longest) for scores, _ in tables])
+        self._levels = np.array([_padded(levels, longest) for _, levels in tables])
+        self._lengths = np.array([len(scores) for scores, _ in tables], np.int64)
         self._is_relative = np.array([each.is_relative for each in targets], np.bool_)
         self._weights = np.array([each.weights for each in targets], np.float64)
         self._covariances = np.array([each.covariance for each in targets], np.float64)
@@ -166,12 +160,19 @@ def known_scores(scores: Floats) -> Floats:
     return np.where(finite, scores, scores[finite].min() if finite.any() else 0.0)
 
 
+def _with_two(rates: TargetRates) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The table of a target, which needs two scores to lie between."""
+    if len(rates.scores) > 1:
+        return rates.scores, rates.log_odds
+    return (rates.scores[0], rates.scores[0] + 1.0), rates.log_odds * 2
+
+
 def _padded(values: tuple[float, ...], length: int) -> list[float]:
     return [*values, *[values[-1]] * (length - len(values))]
 
 
 def _try_fill(fill: Callable[..., None]) -> None:
-    one, many = np.ones(1), np.ones((1, 1))
+    one = np.ones(1)
     fill(
         one,
         one,
@@ -182,9 +183,9 @@ def _try_fill(fill: Callable[..., None]) -> None:
         np.ones(1, np.int64),
         one,
         one,
-        many,
-        many,
-        np.ones(1, np.int64),
+        np.arange(2.0)[None],
+        np.zeros((1, 2)),
+        np.full(1, 2),
         np.zeros(1, np.bool_),
         np.ones((1, 5)),
         np.ones((1, 5, 5)),

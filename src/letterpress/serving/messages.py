@@ -58,7 +58,7 @@ class RankedItem(Struct, kw_only=True, gc=False):
     predicted: dict[str, PredictedRate]
     """By target of the recommender."""
     lift: float | None
-    """Predicted click rate over that of the original of the same source, less 1. Null: no original was sent."""
+    """Predicted click rate over that of the original of the same source, less 1. Null: there is none."""
 
 
 class RankAnswer(Struct, kw_only=True):

@@ -21,6 +21,7 @@ from letterpress.serving.audit_sample import describe_items, is_sampled
 from letterpress.serving.candidates import Candidates, gather_candidates
 from letterpress.serving.loaded import LoadedModel
 from letterpress.serving.messages import RankAnswer, RankedItem, RankRequest
+from letterpress.serving.predictions import Predicted, predict_shown
 from letterpress.serving.private_request import NO_NAMES
 from letterpress.serving.problems import wrong_field
 from letterpress.serving.request_features import request_features
@@ -113,7 +114,8 @@ def rank_slate(
     slate_id = make_slate_id(now)
     seed = seed_of(slate_id)
     choice = choose_order(scores, k, model.recommender.exploration, seed)
-    answer = _answer(model, snapshot.snapshot_id, slate_id, candidates, choice, listed)
+    predicted = predict_shown(model, candidates, features, scores, choice.order)
+    answer = _answer(model, snapshot.snapshot_id, slate_id, candidates, choice, listed, predicted)
     ranked = RankedSlate(
         request=request,
         answer=answer,
@@ -164,13 +166,14 @@ def _finite(score: float) -> float | None:
     return score if math.isfinite(score) else None
 
 
-def _answer(
+def _answer(  # what an answer is made of
     model: LoadedModel,
     snapshot: str,
     slate_id: str,
     candidates: Candidates,
     choice: Choice,
     scores: list[float],
+    predicted: list[Predicted],
 ) -> RankAnswer:
     items = [
         RankedItem(
@@ -178,9 +181,11 @@ def _answer(
             position=position,
             score=_finite(scores[row]),
             propensity=propensity,
+            predicted=rates,
+            lift=lift,
         )
-        for position, (row, propensity) in enumerate(
-            zip(choice.order, choice.propensity, strict=True), start=1
+        for position, (row, propensity, (rates, lift)) in enumerate(
+            zip(choice.order, choice.propensity, predicted, strict=True), start=1
         )
     ]
     return RankAnswer(

@@ -7,7 +7,9 @@ import pytest
 import xgboost
 
 from letterpress.errors import ModelRefusedError, StorageError
-from letterpress.ranking.bundle import BOOSTER_NAME, MANIFEST_NAME, ModelBundle
+from letterpress.ranking.bundle import BOOSTER_NAME, CALIBRATION_NAME, MANIFEST_NAME, ModelBundle
+from letterpress.ranking.calibration import declared_calibration
+from letterpress.recommenders import get_recommender
 
 FEATURES = ("age", "rate")
 
@@ -74,6 +76,18 @@ def test_a_missing_booster_is_refused(tmp_path: Path) -> None:
     path = tree_bundle().save(tmp_path)
     (path / BOOSTER_NAME).unlink()
     with pytest.raises(ModelRefusedError, match="found nothing"):
+        ModelBundle.load(path)
+
+
+def test_rates_are_part_of_what_a_bundle_is(tmp_path: Path) -> None:
+    calibration = declared_calibration(get_recommender("subject_line"))
+    bundle = popularity_bundle().with_calibration(calibration)
+    assert bundle.sha256 != popularity_bundle().sha256
+    path = bundle.save(tmp_path)
+    assert ModelBundle.load(path, sha256=bundle.sha256).read_calibration() == calibration
+    assert popularity_bundle().read_calibration() is None
+    (path / CALIBRATION_NAME).write_bytes(b"{}")
+    with pytest.raises(ModelRefusedError, match=CALIBRATION_NAME):
         ModelBundle.load(path)
 
 

@@ -132,6 +132,41 @@ def logged_slates(service: RankingService, root: Path) -> list[Slate]:
     return [event for event in events if isinstance(event, Slate)]
 
 
+def test_every_item_has_a_rate_with_an_interval_for_every_target(service: RankingService) -> None:
+    for item in rank(service, request()).json["items"]:
+        assert sorted(item["predicted"]) == ["chosen", "clicked"]
+        for told in item["predicted"].values():
+            assert 0 < told["low"] < told["rate"] < told["high"] < 1
+    clicked = rank(service, request(recommender="open_bandit")).json["items"][0]["predicted"]
+    assert sorted(clicked) == ["clicked"]
+
+
+def test_lift_is_told_against_the_original_of_the_same_source_shown_or_not(service: RankingService) -> None:
+    def item(number: int, source: str, enhancement: str) -> dict[str, Any]:
+        labels = {"enhancement": enhancement}
+        return {"item_id": f"item-{number}", "source_id": source, "labels": labels}
+
+    items = [
+        item(1, "a", "original"),
+        item(2, "a", "warm"),
+        item(3, "b", "warm"),
+        item(4, "c", "original"),
+        item(5, "c", "cool"),
+    ]
+    shown = {
+        each["item_id"]: each for each in rank(service, request() | {"items": items, "k": 5}).json["items"]
+    }
+    clicks = {item_id: each["predicted"]["clicked"]["rate"] for item_id, each in shown.items()}
+    assert shown["item-1"]["lift"] == shown["item-4"]["lift"] == 0.0
+    assert shown["item-2"]["lift"] == pytest.approx(clicks["item-2"] / clicks["item-1"] - 1, abs=1e-4)
+    assert shown["item-5"]["lift"] == pytest.approx(clicks["item-5"] / clicks["item-4"] - 1, abs=1e-4)
+    assert shown["item-3"]["lift"] is None
+    unnamed = [{key: each[key] for key in ("item_id", "labels")} for each in items[:2]]
+    assert rank(service, request() | {"items": unnamed, "k": 1}).json["items"][0]["lift"] is not None
+    best = rank(service, request() | {"items": items, "k": 1}).json["items"][0]
+    assert best["lift"] == pytest.approx(shown[best["item_id"]]["lift"])
+
+
 def test_a_slate_is_answered_best_first_with_model_snapshot_and_propensities(service: RankingService) -> None:
     answer = rank(service, request())
     assert answer.status == 200

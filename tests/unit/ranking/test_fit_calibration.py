@@ -1,0 +1,158 @@
+"""Rates of slates whose true rates are known, because they are drawn here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from letterpress.datasets.training_set import TrainingSet
+from letterpress.features import feature_plan
+from letterpress.ranking.calibration import Calibration, declared_calibration
+from letterpress.ranking.fit_calibration import (
+    fit_calibration,
+    mean_rates,
+    relative_scores,
+    shared_inputs,
+)
+from letterpress.ranking.predicted_rates import HIGH, LOW, RATE, RatePredictor
+from letterpress.recommenders import get_recommender
+
+Floats = NDArray[np.float64]
+
+RECOMMENDER = get_recommender("image_enhancement")
+PLAN = feature_plan(RECOMMENDER)
+ITEMS = 8
+
+
+def draw(slates: int, seed: int = 1, *, pull: float = 1.0) -> tuple[TrainingSet, Floats, Floats]:
+    """Slates, a score that knows half of the log odds, and true click rates; builders choose by the truth."""
+    random = np.random.default_rng(seed)
+    rows = slates * ITEMS
+    features = np.tile(np.array([each.default for each in PLAN.features], np.float32), (rows, 1))
+    segments = np.repeat(random.integers(0, 5, slates), ITEMS)
+    features[:, PLAN.names.index("segment_code")] = segments
+    features[:, PLAN.names.index("enhancement_code")] = np.tile(np.arange(ITEMS), slates)
+    known, unknown = random.normal(size=(2, rows))
+    log_rates = -4.0 + 0.2 * known + 0.2 * unknown + 0.15 * (segments - 2)
+    position = np.tile(np.arange(1, ITEMS + 1), slates)
+    appeal = -0.5 + 1.0 * known + pull * unknown - np.log(position)
+    chosen = random.random(rows) < 1 / (1 + np.exp(-appeal))
+    sent = chosen | (random.random(rows) < 0.1)
+    delivered = np.where(sent, random.integers(500, 3000, rows), 0)
+    true_rates = 1 / (1 + np.exp(-log_rates))
+    clicked = random.binomial(delivered, true_rates)
+    part = TrainingSet(
+        feature_names=PLAN.names,
+        features=features,
+        gains=chosen.astype(np.float32),
+        clicks=clicked,
+        position=position.astype(np.int32),
+        propensity=np.full(rows, 1 / ITEMS),
+        item_codes=np.tile(np.arange(ITEMS), slates).astype(np.int32),
+        item_ids=np.arange(ITEMS).astype(object),
+        group_offsets=np.arange(0, rows + 1, ITEMS),
+        slate_ids=np.arange(slates).astype(object),
+        campaign_codes=(np.arange(slates) // 2).astype(np.int32),
+        shown_at=np.arange(slates) * 1_000_000,
+        trials=delivered,
+        outcomes={"chosen": chosen.astype(np.int64), "delivered": delivered, "clicked": clicked},
+    )
+    return part, known, true_rates
+
+
+def predict(calibration: Calibration, part: TrainingSet, scores: Floats, target: str) -> Floats:
+    predictor = RatePredictor(calibration, PLAN.names)
+    rates = predictor.predict(
+        scores, relative_scores(scores, part), part.features, part.position.astype(np.float64)
+    )
+    return rates[:, predictor.targets.index(target)]
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Calibration:
+    part, scores, _ = draw(4000)
+    return fit_calibration(scores, part, RECOMMENDER)
+
+
+def test_intervals_hold_the_true_rates_of_other_slates(fitted: Calibration) -> None:
+    part, scores, truth = draw(2000, seed=2)
+    rates = predict(fitted, part, scores, "clicked")
+    assert ((rates[:, LOW] <= truth) & (truth <= rates[:, HIGH])).mean() == pytest.approx(0.95, abs=0.015)
+    assert (rates[:, LOW] < rates[:, RATE]).all()
+    assert (rates[:, RATE] < rates[:, HIGH]).all()
+
+
+def test_what_builders_choose_is_better_than_its_features_say_and_does_not_raise_the_rates_of_all(
+    fitted: Calibration,
+) -> None:
+    part, scores, truth = draw(2000, seed=3)
+    chosen = part.outcomes["chosen"] > 0
+    assert truth[chosen].mean() > 1.08 * truth.mean()
+    assert predict(fitted, part, scores, "clicked")[:, RATE].mean() == pytest.approx(truth.mean(), rel=0.02)
+    assert fitted.targets[1].selection > 0.1
+
+
+def test_where_builders_choose_blindly_nothing_is_taken_off() -> None:
+    part, scores, _ = draw(4000, seed=4, pull=0.0)
+    assert abs(fit_calibration(scores, part, RECOMMENDER).targets[1].selection) < 0.03
+
+
+def test_a_kind_of_campaign_that_is_clicked_more_has_higher_rates_though_no_score_says_so(
+    fitted: Calibration,
+) -> None:
+    part, scores, truth = draw(2000, seed=5)
+    rates = predict(fitted, part, scores, "clicked")[:, RATE]
+    segments = part.column("segment_code")
+    for segment in range(5):
+        mine = segments == segment
+        assert rates[mine].mean() == pytest.approx(truth[mine].mean(), rel=0.04)
+
+
+def test_choices_are_told_by_place_and_by_what_is_shown_beside(fitted: Calibration) -> None:
+    part, scores, _ = draw(2000, seed=6)
+    rates = predict(fitted, part, scores, "chosen")[:, RATE]
+    for position in (1, 4, 8):
+        mine = part.position == position
+        observed = part.outcomes["chosen"][mine].mean()
+        assert rates[mine].mean() == pytest.approx(observed, rel=0.12)
+    np.testing.assert_allclose(predict(fitted, part, scores + 7.0, "chosen")[:, RATE], rates)
+
+
+def test_what_serves_and_what_was_fitted_predict_alike(fitted: Calibration) -> None:
+    part, scores, _ = draw(200, seed=7)
+    part.features[::7, PLAN.names.index("item_click_rate")] = np.nan
+    part.features[::5, PLAN.names.index("segment_code")] = np.nan
+    shared = shared_inputs(fitted, part)
+    for rates in fitted.targets:
+        expected = mean_rates(rates, scores, part, shared)
+        np.testing.assert_allclose(predict(fitted, part, scores, rates.target)[:, RATE], expected, rtol=1e-9)
+
+
+def test_the_same_slates_give_the_same_bytes(fitted: Calibration) -> None:
+    part, scores, _ = draw(4000)
+    again = fit_calibration(scores, part, RECOMMENDER)
+    assert again.encode() == fitted.encode()
+    assert Calibration.decode(again.encode()) == fitted
+
+
+def test_too_little_is_told_as_declared_and_not_fitted() -> None:
+    part, scores, _ = draw(30)
+    assert (
+        fit_calibration(scores, part, RECOMMENDER).targets[1] == declared_calibration(RECOMMENDER).targets[1]
+    )
+    silent = replace(part, outcomes={**part.outcomes, "clicked": np.zeros(part.rows, np.int64)})
+    assert not fit_calibration(scores, silent, RECOMMENDER).targets[1].facts
+
+
+def test_a_declared_rate_is_the_counted_one_with_an_interval_as_wide_as_its_prior() -> None:
+    features = np.array([each.default for each in PLAN.features], np.float32)[None]
+    features[0, PLAN.names.index("item_click_rate")] = 0.03
+    predictor = RatePredictor(declared_calibration(RECOMMENDER), PLAN.names)
+    chosen, clicked = predictor.predict(np.zeros(1), np.zeros(1), features, np.ones(1))[0]
+    assert clicked[RATE] == pytest.approx(0.03)
+    assert clicked[LOW] < 0.02
+    assert clicked[HIGH] > 0.045
+    assert chosen[RATE] == pytest.approx(0.3)
