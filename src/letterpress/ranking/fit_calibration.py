@@ -159,10 +159,13 @@ def _fit_target(  # what all targets share is worked out once
         with_selection[used], hits[used], trials[used], evidence[used], part.item_codes[used], campaigns[used]
     )
     size = whole.shape[1]
+    position = size - shared.levels.shape[1] - 1
     penalties = np.full(with_selection.shape[1], RIDGE)
     penalties[0], penalties[size:] = 0.0, SELECTION_RIDGE
-    penalties[size - shared.levels.shape[1] : size] = LEVEL_RIDGE
+    penalties[position + 1 : size] = LEVEL_RIDGE
     fitted = _fit(rows, penalties, is_single=is_single, weight=declared.evidence_weight)
+    if not is_single:  # position is no input of a rate, rather than one that nobody saw
+        fitted.covariance[position, :] = fitted.covariance[:, position] = 0.0
     shift = 0.0 if selection is None else float(fitted.weights[size])
     # What was selected differs from what was not; among all, that is spread as well.
     between = 0.0 if selection is None else shift**2 * float((selection**2).mean())
@@ -240,7 +243,9 @@ def _fit(rows: _Rows, penalties: Floats, *, is_single: bool, weight: float) -> _
     _, clusters = np.unique(rows.campaigns, return_inverse=True)
     by_campaign = np.zeros((int(clusters.max()) + 1, rows.inputs.shape[1]))
     np.add.at(by_campaign, clusters, rows.inputs * pull[:, None])
-    return _Fitted(weights, inverse @ (by_campaign.T @ by_campaign) @ inverse, predicted, spread, fading)
+    # What is believed beforehand counts as observations too: a weekday that nobody saw is doubted most.
+    pulled = by_campaign.T @ by_campaign + np.diag(penalties)
+    return _Fitted(weights, inverse @ pulled @ inverse, predicted, spread, fading)
 
 
 def _solve(rows: _Rows, spreads: Floats, penalties: Floats) -> tuple[Floats, Floats, Floats]:
