@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from letterpress.datasets.training_set import TrainingSet
 from letterpress.errors import NotEnoughDataError
-from letterpress.evaluation.ndcg import ndcg_per_group
+from letterpress.evaluation.ndcg import dcg_per_group
 from letterpress.recommenders import Recommender
 from letterpress.settings import let_idle_threads_sleep
 
@@ -66,7 +66,7 @@ class TrainedRanker:
     """Share of the total gain by feature, largest first; features that no tree uses are absent."""
 
 
-def train_ranker(
+def train_ranker(  # rounds and patience are named where they are not the usual ones
     train: TrainingSet,
     valid: TrainingSet,
     recommender: Recommender,
@@ -74,6 +74,8 @@ def train_ranker(
     seed: int,
     threads: int,
     parameters: dict[str, Any] | None = None,
+    rounds: int = MAX_ROUNDS,
+    patience: int = PATIENCE,
 ) -> TrainedRanker:
     """The ranker of `train`, stopped early on `valid`; equal bytes for equal data, seed and threads.
 
@@ -93,10 +95,10 @@ def train_ranker(
     booster = xgboost.train(
         {**chosen, "nthread": threads, "verbosity": 0},
         fitted,
-        num_boost_round=MAX_ROUNDS,
+        num_boost_round=rounds,
         evals=[(watched, "valid")],
         custom_metric=_ndcg_metric(valid, recommender.slate_size) if is_listwise else None,
-        callbacks=[xgboost.callback.EarlyStopping(rounds=PATIENCE, maximize=is_listwise)],
+        callbacks=[xgboost.callback.EarlyStopping(rounds=patience, maximize=is_listwise)],
         verbose_eval=False,
     )
     trees = int(booster.best_iteration) + 1
@@ -127,9 +129,12 @@ def refit_ranker(
 
 def _ndcg_metric(valid: TrainingSet, k: int) -> Callable[[Floats, xgboost.DMatrix], tuple[str, float]]:
     """The NDCG that we judge by; XGBoost's own breaks ties by the order of rows and stops at tied trees."""
+    ideal = dcg_per_group(valid.gains, valid.gains, valid.group_offsets, k)
+    some = ideal > 0
 
     def ndcg(scores: Floats, _matrix: xgboost.DMatrix) -> tuple[str, float]:
-        return "ndcg", float(np.nanmean(ndcg_per_group(scores, valid.gains, valid.group_offsets, k)))
+        gained = dcg_per_group(scores, valid.gains, valid.group_offsets, k)
+        return "ndcg", float((gained[some] / ideal[some]).mean())
 
     return ndcg
 
