@@ -16,11 +16,14 @@ import pytest
 from tests.integration.trained_home import END, RECOMMENDER
 
 from letterpress.clock import ManualClock
+from letterpress.datasets.read_training_set import read_training_set
 from letterpress.datasets.skew_audit import PAST_CHANGED
+from letterpress.datasets.training_arrays import SEPARATOR
 from letterpress.errors import GateFailedError, ModelRefusedError, NotYetThereError
 from letterpress.evaluation.verdict import Verdict
 from letterpress.events.codec import encode
 from letterpress.features import feature_names
+from letterpress.features.denial import denied_columns
 from letterpress.lake import snapshot_export
 from letterpress.lake.logged_slate import find_slate
 from letterpress.lake.snapshot_history import read_history
@@ -28,6 +31,7 @@ from letterpress.lake.snapshot_layout import WINDOWS
 from letterpress.lake.snapshots import COUNT_NAMES, Snapshot
 from letterpress.orchestration.audit_skew import audit_skew, report_skew
 from letterpress.orchestration.build_features import build_features
+from letterpress.orchestration.deny_features import deny_features
 from letterpress.orchestration.ingest_landing import ingest_landing
 from letterpress.orchestration.publish_features import publish_features
 from letterpress.orchestration.release_challenger import release_challenger
@@ -39,6 +43,7 @@ from letterpress.registry.audits import AuditRecord, read_audit
 from letterpress.registry.publication import publish, published
 from letterpress.registry.store import model_version
 from letterpress.registry.verdicts import write_verdict
+from letterpress.serving.replay import logged_features
 from letterpress.serving.request_features import request_features
 from letterpress.serving.service import RankingService
 from letterpress.settings import ServiceSettings, Settings
@@ -261,6 +266,44 @@ def test_slates_whose_past_has_changed_cannot_be_compared_and_are_no_skew(
     record = record_of(own, clock)
     assert (record.compared, record.mismatches) == (0, 0)
     assert record.not_comparable == {PAST_CHANGED: 2 * SLATES * PLACES}
+
+
+def test_what_a_tenant_denied_is_missing_where_it_is_served_and_where_it_is_trained_on(own: Settings) -> None:
+    clock = ManualClock(END + timedelta(days=2))
+    before = Snapshot.open(own.paths)
+    tenant = sorted(before.items(RECOMMENDER).spans)[0]
+    deny_features(own, [f"{tenant}=label:shared", f"{tenant}=warmth"], [])
+    assert Snapshot.open(own.paths).denied == {}, "a snapshot never changes"
+    publish_features(own, clock=clock)
+    snapshot = Snapshot.open(own.paths)
+    assert snapshot.denied == {tenant: ("label:shared", "warmth")}
+    columns, defaults = denied_columns(PICTURES, snapshot.denied[tenant])
+
+    ask_for_slates(own, clock, slates=60, seed=8)
+    slates = [find_slate(own.paths, slate_id) for slate_id in slate_ids(own, count=60)]
+    assert {each.snapshot for each in slates} == {snapshot.snapshot_id}
+    for slate in slates:
+        features = logged_features(slate.items)
+        assert features is not None
+        is_missing = np.array_equal(
+            features[:, columns], np.tile(defaults, (len(features), 1)), equal_nan=True
+        )
+        assert is_missing == (slate.tenant == tenant)
+    assert record_of(own, clock).mismatches == 0
+    assert parts_of(own, next(each.slate_id for each in slates if each.tenant == tenant)) == ALL_EQUAL
+
+    trained = read_training_set(snapshot, PICTURES)
+    of_tenant = np.repeat(
+        [each.startswith(f"{tenant}{SEPARATOR}") for each in trained.slate_ids], trained.group_sizes
+    )
+    assert np.array_equal(
+        trained.features[of_tenant][:, columns], np.tile(defaults, (of_tenant.sum(), 1)), equal_nan=True
+    )
+    honest = read_training_set(before, PICTURES).features
+    assert len(honest) == len(trained.features)
+    assert trained.features[~of_tenant].tobytes() == honest[~of_tenant].tobytes()
+    kept = np.delete(np.arange(honest.shape[1]), columns)
+    assert np.array_equal(trained.features[:, kept], honest[:, kept], equal_nan=True)
 
 
 def slate_ids(settings: Settings, *, count: int, explored: bool = False) -> list[str]:

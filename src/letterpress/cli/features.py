@@ -11,6 +11,7 @@ from letterpress.errors import RefusedError, UsageError
 
 
 def command(
+    *,
     range_: Annotated[
         str | None,
         typer.Option("--range", help="Raw hours that changed, e.g. 2026-01-05T03--2026-01-05T04; else all."),
@@ -30,9 +31,30 @@ def command(
             "--audit", help="Build nothing; compute served features again from raw. Exit 1 when they differ."
         ),
     ] = False,
+    admit: Annotated[
+        str | None,
+        typer.Option(help="A view on trial: test it on the current snapshot. Exit 1 when it fails."),
+    ] = None,
+    recommender: Annotated[str, typer.Option(help="With --admit: for whose rankers.")] = "image_enhancement",
+    deny: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="TENANT=FEATURE, also view:NAME or label:NAME: not used for this tenant from the next "
+            "snapshot on. May be repeated."
+        ),
+    ] = None,
+    allow: Annotated[
+        list[str] | None, typer.Option(help="TENANT=FEATURE: use again what was denied.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Build the features and training sets from raw and publish them as a snapshot."""
+    if admit is not None:
+        _admit(admit, recommender, as_json=as_json)
+        return
+    if deny or allow:
+        _deny(deny or [], allow or [], as_json=as_json)
+        return
     if audit:
         _audit(builds=full_refresh or range_ is not None, lists=list_ or bool(search), as_json=as_json)
         return
@@ -49,6 +71,32 @@ def command(
     built = build_features(settings, range_, full_refresh=full_refresh)
     published = publish_checked_features(settings, range_)
     print_result({"build": built, **published}, as_json=as_json, text=_describe(published))
+
+
+def _admit(view: str, recommender: str, *, as_json: bool) -> None:
+    from letterpress.orchestration.admit_view import admit_view
+    from letterpress.settings import read_settings
+
+    record = admit_view(read_settings(), view, recommender)
+    word = "passed; declare it admitted in features/life.py" if record["passed"] else "failed"
+    lines = [
+        f"  {'ok' if each['passed'] else 'NO'} {each['name']}: {each['found']} (wanted: {each['wanted']})"
+        for each in record["checks"]
+    ]
+    text = "\n".join([f"{view} for {recommender}, snapshot {record['snapshot']}: {word}", *lines])
+    print_result(record, as_json=as_json, text=text)
+    if not record["passed"]:
+        raise typer.Exit(RefusedError.exit_code)
+
+
+def _deny(deny: list[str], allow: list[str], *, as_json: bool) -> None:
+    from letterpress.orchestration.deny_features import deny_features
+    from letterpress.settings import read_settings
+
+    found = deny_features(read_settings(), deny, allow)
+    lines = [f"{tenant}: {', '.join(names)}" for tenant, names in found["denied"].items()]
+    text = "\n".join(["denied from the next snapshot on:", *(lines or ["nothing"])])
+    print_result(found, as_json=as_json, text=text)
 
 
 def _audit(*, builds: bool, lists: bool, as_json: bool) -> None:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from letterpress.features import columns_for_batch, compute_features, feature_plan
+from letterpress.features.denial import deny_rows
 from letterpress.lake.arrivals import ByHour, known_before
 from letterpress.lake.recount import Recounted, Wanted, recount
 from letterpress.lake.snapshot_history import SnapshotMark, read_history
@@ -79,7 +80,7 @@ def audit_features(
         most=most,
     )
     counted = recount(home, wanted, comparable, threads=threads)
-    features, differs = _compare(recommender, counted.rows)
+    features, differs = _compare(recommender, counted.rows, comparable)
     return SkewFindings(
         recommender=recommender.name,
         compared=counted.rows.num_rows,
@@ -105,10 +106,13 @@ def _left_out(counted: Recounted, reasons: Mapping[str, str | None], schema: str
     return {reason: vectors for reason, vectors in sorted(found.items()) if vectors > 0}
 
 
-def _compare(recommender: Recommender, rows: pa.Table) -> tuple[tuple[FeatureSkew, ...], NDArray[np.bool_]]:
+def _compare(
+    recommender: Recommender, rows: pa.Table, marks: Mapping[str, SnapshotMark]
+) -> tuple[tuple[FeatureSkew, ...], NDArray[np.bool_]]:
     names = feature_plan(recommender).names
     logged = _logged(rows, len(names))
     again = compute_features(recommender, columns_for_batch(recommender, rows))
+    _deny(recommender, rows, marks, again)
     differs = differing(logged, again)
     features = [
         FeatureSkew(
@@ -120,6 +124,24 @@ def _compare(recommender: Recommender, rows: pa.Table) -> tuple[tuple[FeatureSke
         for column, name in enumerate(names)
     ]
     return tuple(features), differs
+
+
+def _deny(
+    recommender: Recommender,
+    rows: pa.Table,
+    marks: Mapping[str, SnapshotMark],
+    features: NDArray[np.float32],
+) -> None:
+    """Take away what each row's tenant had denied when the row's snapshot was published."""
+    if not any(mark.denied for mark in marks.values()):
+        return
+    snapshots = np.array(rows["snapshot"].to_pylist(), dtype=object)
+    tenants = np.array(rows["tenant"].to_pylist(), dtype=object)
+    for name in set(snapshots.tolist()):
+        places = np.flatnonzero(snapshots == name)
+        chosen = features[places]
+        deny_rows(recommender, marks[name].denied, tenants[places].tolist(), chosen)
+        features[places] = chosen
 
 
 def differing(logged: NDArray[np.float32], again: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -26,6 +26,8 @@ class FeatureSchema:
     names: tuple[str, ...]
     hash: str
     compute: Callable[[pa.Table], NDArray[np.float32]]
+    deny: Callable[[pa.Table, NDArray[np.float32]], None] = lambda _table, _features: None
+    """Takes away in place what tenants denied, of logged features as of computed ones."""
 
 
 def training_set_from(
@@ -151,6 +153,7 @@ def features_as_trained(table: pa.Table, schema: FeatureSchema) -> tuple[NDArray
         features[logged] = flat.reshape(-1, len(schema.names))
     if not logged.all():
         features[~logged] = schema.compute(table.filter(pa.array(~logged)))
+    schema.deny(table, features)
     return features, int((~logged).sum())
 
 

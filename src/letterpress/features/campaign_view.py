@@ -17,15 +17,27 @@ _NUMBERS = {
 }
 
 
+def _sensitivity(name: str) -> tuple[str, ...]:
+    return ("audience",) if name in ("segment", "mobile_share") else ()
+
+
 def campaign_view(recommender: Recommender) -> FeatureView:
     """A code for each declared label, then the numbers of the campaign."""
     codes = [
         Feature(
-            f"{label}_code", "campaign", "code", f"The campaign's {label}.", f"code of {'|'.join(values)}"
+            f"{label}_code",
+            "campaign",
+            "code",
+            f"The campaign's {label}.",
+            f"code of {'|'.join(values)}",
+            sensitivity=_sensitivity(label),
         )
         for label, values in recommender.vocabularies
     ]
-    numbers = [Feature(name, "campaign", *_NUMBERS[name], f"campaign.{name}") for name in CONTEXT_NUMBERS]
+    numbers = [
+        Feature(name, "campaign", *_NUMBERS[name], f"campaign.{name}", sensitivity=_sensitivity(name))
+        for name in CONTEXT_NUMBERS
+    ]
 
     def fill(columns: Columns, out: NDArray[np.float32]) -> None:
         out[:] = columns.context

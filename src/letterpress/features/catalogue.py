@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from letterpress.features.feature_view import Feature
+from letterpress.features.life import CANDIDATES
 from letterpress.features.views import VIEWS, feature_plan
 from letterpress.recommenders import Recommender
 
@@ -31,5 +32,5 @@ def list_features(recommenders: Iterable[Recommender]) -> list[CatalogueEntry]:
 
 
 def unused_views(recommenders: Iterable[Recommender]) -> list[str]:
-    """Views that are defined and that no one of `recommenders` lists."""
-    return sorted(set(VIEWS) - {name for each in recommenders for name in each.feature_views})
+    """Views that are admitted and that no one of `recommenders` lists."""
+    return sorted(set(VIEWS) - CANDIDATES - {name for each in recommenders for name in each.feature_views})

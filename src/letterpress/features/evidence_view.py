@@ -154,6 +154,14 @@ def evidence_view(recommender: Recommender) -> FeatureView:
     return FeatureView("evidence", tuple(features), fill)
 
 
+SENSITIVITY: dict[str, tuple[str, ...]] = {
+    "item_segment": ("audience",),
+    "enhancement_industry": ("shared",),
+    "enhancement": ("shared",),
+}
+"""Labels of what is counted by an entity."""
+
+
 def _rates_of(recommender: Recommender, entity: str) -> tuple[EvidenceRate, ...]:
     if entity == "item":
         return recommender.evidence_rates
@@ -179,6 +187,7 @@ def _rate_feature(entity: str, rate: EvidenceRate, window: Window) -> Feature:
         f"({rate.numerator} + {rate.prior!r} * {rate.weight!r}) / ({rate.denominator} + {rate.weight!r})"
         + _over(window, rate.half_life_days),
         default=rate.prior,
+        sensitivity=SENSITIVITY.get(entity, ()),
     )
 
 
@@ -190,4 +199,5 @@ def _count_feature(entity: str, total: str, window: Window, half_life_days: floa
         f"How often {_WORDS[entity]} was {total}{_SPANS[window]}.",
         total + _over(window, half_life_days),
         default=0.0,
+        sensitivity=SENSITIVITY.get(entity, ()),
     )

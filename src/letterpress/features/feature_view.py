@@ -11,6 +11,12 @@ from numpy.typing import NDArray
 from letterpress.features.columns import Columns
 from letterpress.recommenders import Recommender
 
+LABELS: dict[str, str] = {
+    "audience": "tells of the recipients: their segment, or the devices they read on",
+    "shared": "counted over all tenants, so it tells one of the others",
+}
+"""How a feature may be sensitive."""
+
 Fill = Callable[[Columns, NDArray[np.float32]], None]
 """Writes the features of a view into `(n_features, n_rows)` in place.
 
@@ -33,6 +39,8 @@ class Feature:
     """The value of a row of which nothing is known."""
     owner: str = "ranking"
     dtype: str = "float32"
+    sensitivity: tuple[str, ...] = ()
+    """Of `LABELS`; a tenant may deny all features with a label."""
 
 
 @dataclass(frozen=True, slots=True)

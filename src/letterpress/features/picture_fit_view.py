@@ -52,6 +52,7 @@ def _cross_features() -> list[Feature]:
             "1",
             f"{name} times the share of the audience that reads on a phone.",
             f"item.attributes.{name} * campaign.mobile_share",
+            sensitivity=("audience",),
         )
         for name in _ON_PHONES
     ]
@@ -82,6 +83,7 @@ def _step_features(rates: tuple[EvidenceRate, ...]) -> list[Feature]:
             f"{definition} of ({rate.numerator} + prior * {rate.weight!r}) / "
             f"({rate.denominator} + {rate.weight!r}) from {rate.prior!r}",
             default=rate.prior if unit == "share" else 1.0,
+            sensitivity=("audience", "shared"),
         )
         for name, unit, description, definition in steps
         for rate in rates

@@ -13,8 +13,10 @@ from letterpress.features.campaign_view import campaign_view
 from letterpress.features.columns import Columns
 from letterpress.features.evidence_view import evidence_view, rate_name
 from letterpress.features.feature_view import Feature, FeatureView, Fill, MakeView
+from letterpress.features.life import require_admitted
 from letterpress.features.picture_fit_view import picture_fit_view
 from letterpress.features.picture_view import attributes_view, picture_view
+from letterpress.features.send_time_view import send_time_view
 from letterpress.features.text_view import sentence_view, text_view
 from letterpress.recommenders import Recommender
 
@@ -27,6 +29,7 @@ VIEWS: dict[str, MakeView] = {
     "evidence": evidence_view,
     "picture": picture_view,
     "picture_fit": picture_fit_view,
+    "send_time": send_time_view,
     "sentence": sentence_view,
     "text": text_view,
 }
@@ -54,7 +57,23 @@ class FeaturePlan:
 
 @lru_cache(maxsize=64)
 def feature_plan(recommender: Recommender) -> FeaturePlan:
-    """The plan of a recommender; made once. A hot path keeps it rather than ask again."""
+    """The plan of a recommender; made once. A hot path keeps it rather than ask again.
+
+    Raises:
+        ValueError: it lists a view that is not admitted, or a feature twice.
+    """
+    plan = trial_plan(recommender)
+    require_admitted(recommender.name, recommender.feature_views, plan.names)
+    return plan
+
+
+@lru_cache(maxsize=64)
+def trial_plan(recommender: Recommender) -> FeaturePlan:
+    """The plan of a recommender that may list candidates: to try them, not to train or serve with.
+
+    Raises:
+        ValueError: it lists a feature twice.
+    """
     views = tuple(VIEWS[name](recommender) for name in recommender.feature_views)
     features = tuple(feature for view in views for feature in view.features)
     names = tuple(feature.name for feature in features)

@@ -33,7 +33,8 @@ def overwrite_names(home: Home, subject: Subject) -> tuple[int, int]:
     files = places = 0
     if not _is_searchable(subject):
         return files, places
-    folders = (home.log, home.airflow, home.site, home.registry / "gates", home.registry / "verdicts")
+    registry = (home.registry / name for name in ("audits", "gates", "verdicts"))
+    folders = (home.log, home.airflow, home.site, *registry)
     for path in (path for folder in folders for path in _files(folder) if path.suffix in _TEXTS):
         found = _overwrite(path, subject)
         files, places = files + bool(found), places + found

@@ -10,6 +10,7 @@ from letterpress.atomic_file import write_atomically
 from letterpress.clock import Clock
 from letterpress.errors import StorageError, as_clause
 from letterpress.lake.arrivals import Known, known_before, noted_arrivals
+from letterpress.lake.denied_features import Denied, read_denied
 from letterpress.lake.snapshots import SnapshotInfo
 from letterpress.lake.warehouse import connect_warehouse
 from letterpress.settings import Home
@@ -28,6 +29,8 @@ class SnapshotMark(msgspec.Struct, frozen=True):
     published_at: datetime
     known: Known | None
     """What raw held before `as_of`; None when nobody counted."""
+    denied: Denied = {}
+    """Features that were denied, by tenant."""
 
 
 def mark_snapshot(home: Home, info: SnapshotInfo, clock: Clock, *, threads: int) -> None:
@@ -41,9 +44,10 @@ def mark_snapshot(home: Home, info: SnapshotInfo, clock: Clock, *, threads: int)
         (items_until,) = connection.execute("select max(known_at) from dim_items").fetchone() or (None,)
     arrivals, as_of = noted_arrivals(home), info.manifest.as_of
     known = None if arrivals is None else known_before(arrivals, as_of)
+    denied = read_denied(home.snapshots / info.snapshot)
     marks = read_history(home)
     marks.pop(info.snapshot, None)
-    marks[info.snapshot] = SnapshotMark(as_of, items_until, clock.now(), known)
+    marks[info.snapshot] = SnapshotMark(as_of, items_until, clock.now(), known, denied)
     kept = dict(list(marks.items())[-KEPT_MARKS:])
     write_atomically(home.snapshots / HISTORY, msgspec.json.encode(kept))
 

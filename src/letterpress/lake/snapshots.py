@@ -23,6 +23,7 @@ from letterpress.atomic_file import sync_path, write_atomically
 from letterpress.clock import Clock
 from letterpress.errors import NotYetThereError, StorageError, as_clause
 from letterpress.lake.complete_hours import complete_until, start_of_hour
+from letterpress.lake.denied_features import DENIED, Denied, read_denied, write_denied
 from letterpress.lake.durability import sync_paths
 from letterpress.lake.key_table import KeyTable
 from letterpress.lake.known_items import KnownItems, load_known_items
@@ -117,6 +118,8 @@ def _write_files(
             entries[recommender] = RecommenderEntry(
                 wanted.attributes, wanted.features, wanted.schema_hash, rows
             )
+    if denied := read_denied(home.root):
+        write_denied(staged, denied)
     paths = sorted(path for path in staged.rglob("*") if path.is_file())
     files = {str(path.relative_to(staged)): hash_file(path) for path in paths}
     manifest = Manifest(FORMAT, as_of, first_hour, last_hour, entries, files)
@@ -198,6 +201,8 @@ class Snapshot:
         self._counts: dict[tuple[str, str], NDArray[np.integer]] = {}
         self._keys: dict[tuple[str, str], KeyTable] = {}
         self._items: dict[str, KnownItems] = {}
+        self.denied: Denied = {}
+        """Features that are denied, by tenant."""
 
     @property
     def snapshot_id(self) -> str:
@@ -238,6 +243,8 @@ class Snapshot:
                 verify_file(folder, name, entry)
         for recommender in manifest.recommenders:
             opened._load(recommender)
+        if DENIED in manifest.files:
+            opened.denied = read_denied(folder)
         return opened
 
     def _load(self, recommender: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import msgspec
@@ -12,14 +13,16 @@ from numpy.typing import NDArray
 
 from letterpress.features import feature_plan
 from letterpress.features.catalogue import list_features, unused_views
+from letterpress.features.life import CANDIDATES, RETIRED
 from letterpress.lake.snapshot_layout import read_current
 from letterpress.lake.snapshots import Snapshot
 from letterpress.orchestration.feature_coverage import ROWS, newest_features, newest_rows
 from letterpress.ranking.feature_use import feature_shares
 from letterpress.recommenders import RECOMMENDERS, Recommender
+from letterpress.registry.admissions import read_admissions
 from letterpress.registry.publication import published
 from letterpress.settings import Home, Settings
-from letterpress.site.features_page import DATA, FeaturesState, FeatureState, ServedUse
+from letterpress.site.features_page import DATA, CandidateState, FeaturesState, FeatureState, ServedUse
 
 
 def feature_catalogue(settings: Settings) -> FeaturesState:
@@ -35,6 +38,8 @@ def feature_catalogue(settings: Settings) -> FeaturesState:
     current, pointers = read_current(home), published(home)
     schemas = {name: feature_plan(each).schema_hash for name, each in RECOMMENDERS.items()}
     made_of = {"snapshot": current.snapshot if current else None, "schemas": schemas}
+    admissions = read_admissions(home)
+    made_of["tried"] = {f"{each.recommender}/{each.view}": each.tried_at for each in admissions}
     made_of["served"] = {name: each.model for name, each in pointers.items()}
     known = _read_known(home)
     if known is not None and known.made_of == made_of:
@@ -51,6 +56,7 @@ def feature_catalogue(settings: Settings) -> FeaturesState:
             definition=entry.feature.definition,
             default=None if np.isnan(entry.feature.default) else entry.feature.default,
             owner=entry.feature.owner,
+            sensitivity=entry.feature.sensitivity,
             recommenders=entry.recommenders,
             uses=[
                 ServedUse(model=pointers[name].model, share=shares[name].get(entry.feature.name, 0.0))
@@ -63,7 +69,16 @@ def feature_catalogue(settings: Settings) -> FeaturesState:
         )
         for entry in list_features(RECOMMENDERS.values())
     ]
-    return FeaturesState(made_of=made_of, features=features, unused_views=unused_views(RECOMMENDERS.values()))
+    return FeaturesState(
+        made_of=made_of,
+        features=features,
+        unused_views=unused_views(RECOMMENDERS.values()),
+        candidates=[
+            CandidateState(view=view, admissions=[each for each in admissions if each.view == view])
+            for view in sorted(CANDIDATES)
+        ],
+        retired=[asdict(each) for each in RETIRED],
+    )
 
 
 def _read_known(home: Home) -> FeaturesState | None:
@@ -112,4 +127,9 @@ def list_catalogue(settings: Settings, words: Sequence[str] = ()) -> dict[str, A
         for each in state.features
         if all(word in f"{each.name} {each.view} {each.description}".lower() for word in wanted)
     ]
-    return {"features": msgspec.to_builtins(features), "unused_views": list(state.unused_views)}
+    return {
+        "features": msgspec.to_builtins(features),
+        "unused_views": list(state.unused_views),
+        "candidates": msgspec.to_builtins(state.candidates),
+        "retired": msgspec.to_builtins(state.retired),
+    }

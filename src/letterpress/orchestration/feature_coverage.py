@@ -92,7 +92,7 @@ def newest_rows(path: Path, most: int, *, older_by: timedelta = timedelta(0)) ->
 
 def newest_features(recommender: Recommender, rows: pa.Table) -> tuple[tuple[str, ...], NDArray[np.float32]]:
     """Names, and values `(n, n_features)` as a model would be trained on: logged ones, else computed anew."""
-    schema = declared_schema(recommender)
+    schema = declared_schema(recommender, {})  # what is known, whether or not it may be used
     most = min(SLOW_VIEWS.get(view, ROWS) for view in recommender.feature_views)
     values, _ = features_as_trained(rows.slice(max(0, rows.num_rows - most)), schema)
     return schema.names, values

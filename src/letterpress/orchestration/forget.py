@@ -16,6 +16,7 @@ from typing import Any
 
 from letterpress.clock import Clock, ScaledClock
 from letterpress.errors import AlreadyRunningError, NotEnoughDataError
+from letterpress.lake.denied_features import forget_denied
 from letterpress.lake.erasure import Erased, count_traces, erase, finish
 from letterpress.lake.ingest_lock import hold_ingest_lock
 from letterpress.lake.masking import mask_name
@@ -92,6 +93,8 @@ def _finish(
     """Everything that follows from raw and quarantine being clean; repeatable."""
     home = settings.paths
     models = _models(home, subject, erased)
+    if subject.kind == "tenant":
+        forget_denied(home, subject.tenant or "")
     rebuilt = _rebuild(settings, subject, erased, clock)
     if subject.kind == "tenant":
         TenantKeys(home.keys).destroy(subject.tenant or "")

@@ -6,6 +6,7 @@ from typing import Any
 
 from letterpress.datasets.read_training_set import read_training_set
 from letterpress.datasets.temporal_split import Split, temporal_split
+from letterpress.datasets.training_set import TrainingSet
 from letterpress.lake.snapshots import Snapshot
 from letterpress.lake.training_origin import count_training_tenants
 from letterpress.log import log_step
@@ -22,8 +23,13 @@ TEST_SHARES: dict[Judge, float] = {"ab_test": 0.15, "ndcg": 0.25, "snips": 0.25}
 
 def split_snapshot(snapshot: Snapshot, recommender: Recommender) -> Split:
     """The three parts of a snapshot's training set: the same ones for whoever trains and whoever judges."""
+    return split_training_set(read_training_set(snapshot, recommender), recommender)
+
+
+def split_training_set(whole: TrainingSet, recommender: Recommender) -> Split:
+    """The same of a training set that was read before."""
     return temporal_split(
-        read_training_set(snapshot, recommender),
+        whole,
         gap_hours=max(target.window_hours for target in recommender.targets),
         test_share=TEST_SHARES[recommender.judge],
         keep_campaigns_whole=recommender.judge != "snips",  # a log of single slots may be one campaign

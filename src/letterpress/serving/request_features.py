@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from letterpress.features import FeaturePlan, columns_for_request, entity_keys
+from letterpress.features.denial import deny_features
 from letterpress.lake.snapshots import Snapshot
 from letterpress.recommenders import Recommender
 from letterpress.serving.candidates import Candidates
@@ -22,7 +23,10 @@ def request_features(
     candidates: Candidates,
     shown_at: datetime,
 ) -> NDArray[np.float32]:
-    """Features (n, n_features) of the candidates, with the counts that the snapshot knows; else zeros."""
+    """Features (n, n_features) of the candidates, with the counts that the snapshot knows; else zeros.
+
+    What the snapshot says that the tenant denied is as if nothing were known.
+    """
     counts = {}
     for entity in recommender.evidence_entities:
         keys = entity_keys(entity, request.tenant, request.campaign, candidates.item_ids, candidates.labels)
@@ -30,4 +34,6 @@ def request_features(
     columns = columns_for_request(
         recommender, request.campaign, candidates.attributes, candidates.labels, counts, shown_at
     )
-    return plan.compute(columns)
+    features = plan.compute(columns)
+    deny_features(recommender, snapshot.denied, request.tenant, features)
+    return features

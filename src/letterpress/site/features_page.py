@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from letterpress.atomic_file import write_atomically
+from letterpress.registry.admissions import AdmissionRecord
 from letterpress.site.index_page import page_environment
 
 PAGE = "features.html"
@@ -35,6 +36,7 @@ class FeatureState(Struct, kw_only=True, frozen=True):
     definition: str
     default: float | None
     owner: str
+    sensitivity: Sequence[str]
     recommenders: Sequence[str]
     uses: Sequence[ServedUse]
     measured: Mapping[str, Mapping[str, float | None]]
@@ -46,12 +48,22 @@ class FeatureState(Struct, kw_only=True, frozen=True):
         return bool(self.uses) and all(use.share == 0 for use in self.uses)
 
 
+class CandidateState(Struct, kw_only=True, frozen=True):
+    """A view on trial, and the records of those who tried it."""
+
+    view: str
+    admissions: Sequence[AdmissionRecord]
+
+
 class FeaturesState(Struct, kw_only=True, frozen=True):
     """Everything that the page says, and from what it was made."""
 
     made_of: dict[str, Any]
     features: Sequence[FeatureState]
     unused_views: Sequence[str]
+    candidates: Sequence[CandidateState] = ()
+    retired: Sequence[Mapping[str, str]] = ()
+    """`name`, `view`, `reason` and `since_snapshot` of features that are no longer computed."""
 
 
 def _say_number(value: float | None) -> str:
