@@ -7,7 +7,7 @@ three weeks earlier, so that what is usual is known without a month of simulatio
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -113,11 +113,18 @@ def _write_days(raw: Path, event: str, table: pa.Table) -> None:
         pq.write_table(rows, path)
 
 
-def run_drill(scenario: str, weeks: Path, folder: Path, *, seed: int) -> Drill:
-    """Bring the log of `scenario` through ingest, its ledger, and the gate on the raw log."""
+def run_drill(
+    scenario: str, weeks: Path, folder: Path, *, seed: int, go_on: Callable[[Settings], None] | None = None
+) -> Drill:
+    """Bring the log of `scenario` through ingest, its ledger, and the gate on the raw log.
+
+    `go_on` does what comes next with the scenario's own days: the weeks before hold copies of them.
+    """
     settings = Settings(home=folder)
     summary, ingested = _ingest(settings, scenario, seed)
     check_ledger(settings)
+    if go_on is not None:
+        go_on(settings)
     shutil.copytree(weeks, settings.paths.raw, dirs_exist_ok=True)
     said = check_raw_log(settings, RANGE, ManualClock(END), VOCABULARIES)
     return Drill(summary, ingested, said)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 
 from letterpress.clock import ManualClock
+from letterpress.lake.feature_gate_facts import write_feature_facts
 from letterpress.lake.warehouse import connect_warehouse
 from letterpress.orchestration.build_features import build_features
 from letterpress.orchestration.import_logs import import_logs
@@ -61,7 +64,7 @@ def test_intervals_hold_the_lifts_that_are_known_and_equal_shares_raise_no_alarm
 
 
 def test_shares_of_arms_alarm_in_the_weeks_of_which_the_archive_warns_and_hardly_elsewhere(
-    tmp_path: Path, reference_data: Path
+    tmp_path: Path, reference_data: Path, gate_failures: Callable[..., dict[str, str]]
 ) -> None:
     settings = Settings(home=tmp_path / "var")
     import_logs(settings, "ab-test", [str(reference_data / "upworthy" / "upworthy_dev.csv.gz")], clock=CLOCK)
@@ -90,3 +93,16 @@ def test_shares_of_arms_alarm_in_the_weeks_of_which_the_archive_warns_and_hardly
     assert found["warned_of"] > 50
     assert found["alarms_there"] == pytest.approx(0.67, abs=0.03)
     assert found["alarms_elsewhere"] < 0.01
+
+    database = tmp_path / "facts.duckdb"
+    made = write_feature_facts(settings.paths, None, database, threads=1)
+    with duckdb.connect(str(database), read_only=True) as connection:
+        refused = connection.sql(
+            "select count(*), min(week)::varchar[:7], max(week)::varchar[:7] from feature_experiments "
+            "where share_of_alarms > 0.05"
+        ).fetchall()
+    assert refused == [(28, "2013-06", "2013-12")]
+    assert gate_failures("features", database, made) == {
+        "feature_experiments.arms_get_their_shares": "critical",
+        "feature_experiments.no_experiment_alarms": "warning",
+    }
