@@ -14,7 +14,9 @@
 {%- macro entity_hours(entity) -%}
 with counts as (
     select * from {{ ref('int_slate_item_counts') }}
-    where {{ has_key(entity) }}
+    where
+        {{ has_key(entity) }}
+        and {{ is_arrival_to_rewrite(arrival_hours_to_rewrite()) }}
 )
 
 select

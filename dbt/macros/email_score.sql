@@ -60,3 +60,13 @@
         ){{ " +" if not loop.last }}
 {%- endfor -%}
 {%- endmacro -%}
+
+{#- The slate hours whose scores may change: those touched, those with another norm, and those that have a score
+    and should have none yet, or the other way round: what arrived last says which are old enough. -#}
+{%- macro score_hours_to_rewrite() -%}
+{%- set turned -%}
+select distinct hour from {{ this }}
+where (email_score is null) = (shown_at <= (select max(as_of_at) - interval 48 hours from {{ ref('fct_outcomes') }}))
+{%- endset -%}
+{{- return(slate_hours_that_know(48, turned)) -}}
+{%- endmacro -%}

@@ -9,6 +9,14 @@
 {%- endmacro -%}
 
 {%- macro known_counts_of(entity) %}
+{{ entity }}_moments as (
+    select distinct
+        {{- key_columns(entity) }},
+        known_until
+    from slate_items
+    where {{ has_key(entity) }}
+),
+
 {{ entity }}_totals as (
     select
         {{- key_columns(entity) }},
@@ -18,15 +26,10 @@
         cast(sum({{ name }}) over since_birth as bigint) as {{ name }}
         {%- endfor %}
     from {{ ref('ftr_' ~ entity ~ '_hours') }}
+    {%- if is_partial() %}
+    semi join {{ entity }}_moments using (recommender, {{ entity_keys()[entity] | join(', ') }})
+    {%- endif %}
     window since_birth as (partition by recommender, {{ entity_keys()[entity] | join(', ') }} order by as_of_at)
-),
-
-{{ entity }}_moments as (
-    select distinct
-        {{- key_columns(entity) }},
-        known_until
-    from slate_items
-    where {{ has_key(entity) }}
 ),
 
 {{ entity }}_birth as (
@@ -117,4 +120,22 @@ left join {{ entity }}
 {%- do suffixes.append('_' ~ window) -%}
 {%- endfor -%}
 {{- return(suffixes) -}}
+{%- endmacro -%}
+
+{#- The slate hours whose examples may change: those touched, those from which on other counts were known, and
+    those of which more or fewer have a score than before. -#}
+{%- macro example_hours_to_rewrite() -%}
+{%- set scored_anew -%}
+select hour
+from (
+    select hour, count(email_score) as n from {{ this }}
+    group by all
+    union all
+    select hour, -count(email_score) as n from {{ ref('fct_email_scores') }}
+    group by all
+)
+group by hour
+having sum(n) != 0
+{%- endset -%}
+{{- return(slate_hours_that_know(publication_lag_hours(), scored_anew)) -}}
 {%- endmacro -%}

@@ -6,7 +6,7 @@ import random
 import shutil
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from letterpress.events.types import (
 )
 from letterpress.features import entity_keys
 from letterpress.features.columns import count_column
-from letterpress.lake.partitions import HourRange, coalesce_hours
+from letterpress.lake.partitions import HourRange
 from letterpress.lake.raw_schema import partition_path
 from letterpress.lake.snapshots import COUNT_NAMES, ENTITIES, WINDOWS, Snapshot
 from letterpress.lake.warehouse import connect_warehouse
@@ -169,7 +169,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, log: list[AnyEvent], write_r
     settings = Settings(home=tmp_path_factory.mktemp("built"))
     write_raw(settings.paths.raw, log)
     result = build_features(settings)
-    assert result["models"] == 24
+    assert result["models"] == 25
     assert result["tests"] > 20
     return settings
 
@@ -192,11 +192,20 @@ def mark_all_rows(settings: Settings) -> None:
     """Leave a trace in every row, which a row that is written again loses."""
     with connect_warehouse(settings.paths, read_only=False, threads=2) as connection:
         connection.execute("update fct_slate_items set model = 'marked'").fetchall()
+        connection.execute("update training_examples set policy = 'marked'").fetchall()
+        connection.execute("update ftr_item_hours set shown = shown + 1000").fetchall()
 
 
-def slate_hours(settings: Settings, condition: str) -> set[str]:
-    found = read_table(settings, f"select distinct hour from fct_slate_items where {condition}")  # noqa: S608
+def hours_with(settings: Settings, condition: str, table: str = "fct_slate_items") -> set[str]:
+    found = read_table(settings, f"select distinct hour from {table} where {condition}")  # noqa: S608
     return set(found["hour"].to_pylist())
+
+
+def settled_at(settings: Settings) -> datetime:
+    """Slates shown until then have a score."""
+    table = read_table(settings, "select max(as_of_at) - interval 48 hours as settled_at from fct_outcomes")
+    settled: datetime = table["settled_at"][0].as_py()
+    return settled
 
 
 def slate_keys(table: pa.Table) -> list[tuple[str, str]]:
@@ -211,19 +220,23 @@ def hour_of(event: AnyEvent) -> datetime:
     return event.occurred_at.replace(minute=0, second=0, microsecond=0)
 
 
+@pytest.mark.parametrize(("seed", "threads"), [(1, 1), (2, 2)])
 def test_increments_in_any_order_equal_a_full_refresh(
-    built: Settings, log: list[AnyEvent], write_raw: WriteRaw, tmp_path: Path
+    seed: int, threads: int, built: Settings, log: list[AnyEvent], write_raw: WriteRaw, tmp_path: Path
 ) -> None:
-    """Some hours are even built twice."""
-    settings = Settings(home=tmp_path)
+    """Blocks of hours in any order; one is built twice, and models by themselves after another range."""
+    settings = Settings(home=tmp_path, threads=threads)
     hours = sorted({hour_of(event) for event in log})
-    parts = (hours[30:], hours[:14], hours[10:34])
+    cuts = sorted(random.Random(seed).sample(range(1, len(hours)), 3))
+    blocks = [hours[start:end] for start, end in pairwise((0, *cuts, len(hours)))]
+    random.Random(seed).shuffle(blocks)
     present: set[datetime] = set()
-    for part in parts:
-        present |= set(part)
+    for block in (*blocks, blocks[0]):
+        present |= set(block)
         write_raw(settings.paths.raw, [event for event in log if hour_of(event) in present])
-        for changed in coalesce_hours(part, max_ranges=1):
-            run_models(settings, changed.key)
+        run_models(settings, HourRange(block[0], block[-1] + HOUR).key)
+    alone = HourRange(blocks[1][0], blocks[1][-1] + HOUR)
+    run_dbt(settings, ["run", "--select", "ftr_item_hours", "training_examples"], alone)
     assert read_marts(settings) == read_marts(built)
 
 
@@ -245,11 +258,20 @@ def test_a_late_event_rewrites_the_hour_of_its_slate_only(
         count=5,
     )
     mark_all_rows(settings)
+    settled = settled_at(settings)
     write_raw(settings.paths.raw, [late])
     result = build_features(settings, HourRange(hour_of(late), hour_of(late) + HOUR).key)
     assert result["range"] == HourRange(hour_of(late), hour_of(late) + HOUR).key
-    assert slate_hours(settings, "model is null") == {hour_of(slate).strftime("%Y-%m-%dT%H")}
-    assert len(slate_hours(settings, "model = 'marked'")) > 10
+    its_hour = hour_of(slate).strftime("%Y-%m-%dT%H")
+    assert hours_with(settings, "model is null") == {its_hour}
+    assert len(hours_with(settings, "model = 'marked'")) > 10
+    counted = read_table(settings, "from ftr_item_hours where shown < 1000")
+    assert 0 < counted.num_rows < read_table(settings, "from ftr_item_hours").num_rows / 4
+    assert hour_of(late) + HOUR in set(counted["as_of_at"].to_pylist())
+    newly_scored = f"delivered > 0 and shown_at > '{settled}' and shown_at <= '{settled_at(settings)}'"
+    expected = {its_hour} | hours_with(settings, newly_scored, "training_examples")
+    assert hours_with(settings, "policy != 'marked'", "training_examples") == expected
+    assert len(hours_with(settings, "policy = 'marked'", "training_examples")) > 10
     converted = read_table(settings, "select sum(converted) as n from training_examples").to_pylist()
     assert converted == [{"n": 5}]
 
@@ -381,7 +403,7 @@ def test_a_build_that_fails_leaves_the_rows_as_they_were(built: Settings, tmp_pa
     victim = partition_path(settings.paths.raw, "image_enhancement", hours[3]["hour"], "outcome")
     whole = victim.read_bytes()
     victim.write_bytes(whole[:200] + bytes(len(whole) - 400) + whole[-200:])
-    with pytest.raises(BrokenError, match="fct_slate_items"):
+    with pytest.raises(BrokenError, match="int_slates_touched"):
         run_models(settings, f"{hours[0]['hour']}--{hours[-1]['hour']}")
     assert read_marts(settings) == before
 

@@ -1,13 +1,23 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='fail',
+        pre_hook="{{ delete_slate_hours_to_rewrite() }}",
+    )
+}}
 -- One row for each thing that became known of a shown item: that it was shown, chosen, delivered, ...
 with slate_items as (
     select
         *,
         {{ send_hour() }} as send_hour
     from {{ ref('fct_slate_items') }}
+    where {{ is_slate_hour_to_rewrite(slate_hours_to_rewrite()) }}
 ),
 
 outcome_hours as (
     select
+        hour,
         recommender,
         tenant,
         item_id,
@@ -20,6 +30,7 @@ outcome_hours as (
 )
 
 select
+    hour,
     recommender,
     tenant,
     item_id,
@@ -37,6 +48,7 @@ select
 from slate_items
 union all
 select
+    hour,
     recommender,
     tenant,
     item_id,
@@ -55,6 +67,7 @@ from slate_items
 where chosen_as_of_at is not null
 union all
 select
+    hour,
     recommender,
     tenant,
     item_id,

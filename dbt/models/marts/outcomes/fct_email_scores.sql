@@ -1,3 +1,11 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='fail',
+        pre_hook="{{ delete_slate_hours(score_hours_to_rewrite()) }}",
+    )
+}}
 -- Each rate is compared with what the tenant, and behind it the industry, had got until 48 hours before the
 -- slate: young counts are not complete. For the same reason a slate has no score until it is 48 hours older
 -- than what arrived last. Every sum is one of integers, so no order of rows changes a bit.
@@ -11,7 +19,9 @@ sent_items as (
         delivered + bounced as sent,
         date_trunc('hour', shown_at) - interval 48 hours as norm_at
     from {{ ref('fct_slate_items') }}
-    where delivered + bounced > 0
+    where
+        delivered + bounced > 0
+        and {{ is_slate_hour_to_rewrite(score_hours_to_rewrite()) }}
 ),
 
 newest as (

@@ -6,10 +6,6 @@
         pre_hook="{{ delete_slate_hours_to_rewrite() }}",
     )
 }}
--- depends_on: {{ ref('stg_letterpress__slates') }}
--- depends_on: {{ ref('stg_letterpress__items') }}
--- depends_on: {{ ref('stg_letterpress__interactions') }}
--- depends_on: {{ ref('stg_letterpress__outcomes') }}
 {% set hours = slate_hours_to_rewrite() %}
 with shown as (
     select * from {{ ref('int_slate_items_shown') }}

@@ -1,3 +1,11 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='fail',
+        pre_hook="{{ delete_slate_hours(example_hours_to_rewrite()) }}",
+    )
+}}
 -- Counts are those that had arrived before the slate's hour began, less the declared publication lag: what a
 -- snapshot published at that time, from complete hours only, would have held.
 with slate_items as (
@@ -6,6 +14,7 @@ with slate_items as (
         {{ send_hour() }} as send_hour,
         date_trunc('hour', shown_at) - interval {{ publication_lag_hours() }} hour as known_until
     from {{ ref('fct_slate_items') }}
+    where {{ is_slate_hour_to_rewrite(example_hours_to_rewrite()) }}
 ),
 
 scores as (
