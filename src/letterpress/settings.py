@@ -197,6 +197,11 @@ class Settings(BaseSettings):
         default=None, description="folder with the reference data; ../shared/data when not set"
     )
     threads: int = Field(default=2, ge=1, description="threads for DuckDB and XGBoost")
+    build_memory: str = Field(
+        default="4GB",
+        pattern=r"^[1-9]\d*(MB|GB)$",
+        description="what DuckDB may hold while the marts are built; beyond that it spills to the disk",
+    )
     seed: int = Field(default=7, ge=0)
     lateness_hours: float = Field(
         default=72.0, ge=0, description="how late events may come before a tenant's log is taken for complete"
