@@ -38,6 +38,7 @@ from letterpress.orchestration.build_features import (
     write_manifest,
 )
 from letterpress.orchestration.publish_features import publish_features
+from letterpress.recommenders import RECOMMENDERS
 from letterpress.settings import FeatureSettings, Settings
 
 WriteRaw = Callable[[Path, Iterable[AnyEvent]], None]
@@ -441,4 +442,6 @@ def test_the_manifest_lists_every_mart_and_nothing_is_written_into_the_checkout(
     before = sorted(project.rglob("*"))
     manifest = msgspec.json.decode(write_manifest(settings).read_bytes())
     assert {f"model.letterpress.{mart}" for mart in MARTS} <= manifest["nodes"].keys()
+    exposed = {name.rpartition(".")[2] for name in manifest["exposures"]}
+    assert exposed == {"ranking_service", *RECOMMENDERS}
     assert sorted(project.rglob("*")) == before
