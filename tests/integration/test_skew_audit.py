@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import random
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import pytest
+from bench.editor import HOUR, PICTURES, PLACES, serve_slates
 from tests.integration.trained_home import END, RECOMMENDER
 
 from letterpress.clock import ManualClock
@@ -37,100 +36,21 @@ from letterpress.orchestration.publish_features import publish_features
 from letterpress.orchestration.release_challenger import release_challenger
 from letterpress.orchestration.replay_slate import replay_slate
 from letterpress.ranking.exploration import SEED_BITS, seed_of
-from letterpress.recommenders import get_recommender
-from letterpress.recommenders.image_enhancement import ENHANCEMENTS, INDUSTRIES, SEGMENTS
 from letterpress.registry.audits import AuditRecord, read_audit
 from letterpress.registry.publication import publish, published
 from letterpress.registry.store import model_version
 from letterpress.registry.verdicts import write_verdict
 from letterpress.serving.replay import logged_features
 from letterpress.serving.request_features import request_features
-from letterpress.serving.service import RankingService
 from letterpress.settings import ServiceSettings, Settings
 from letterpress.site.skew_page import PAGE
 
-PICTURES = get_recommender(RECOMMENDER)
 SLATES = 700
-PLACES = 8
-HOUR = timedelta(hours=1)
-
-
-class Editor:
-    """Asks in every way in which items may be named, and reports what becomes of the slates."""
-
-    def __init__(self, service: RankingService, snapshot: Snapshot, seed: int) -> None:
-        self.service, self.rng = service, random.Random(seed)
-        self.known = snapshot.items(RECOMMENDER)
-        self.tenants = sorted(self.known.spans)
-
-    def _attributes(self, share: float = 1.0) -> dict[str, float]:
-        return {name: self.rng.random() for name in PICTURES.attributes if self.rng.random() < share}
-
-    def _items(self, tenant: str) -> list[dict[str, Any]] | None:
-        """Named, described in full, described in part, new; or those that the service knows."""
-        if self.rng.random() < 0.2:
-            return None
-        rows = self.rng.sample(self.known.rows(tenant), 10)
-        named = [{"item_id": self.known.item_id(row)} for row in rows]
-        full = {"attributes": self._attributes(), "labels": {"enhancement": self.rng.choice(ENHANCEMENTS)}}
-        part = {"attributes": self._attributes(0.5), "labels": {"alt": "a beach"}}
-        new = {"item_id": f"new-{self.rng.random()}", **full}
-        return [
-            *named[:4],
-            *({**each, **full} for each in named[4:7]),
-            *({**each, **part} for each in named[7:]),
-            new,
-        ]
-
-    def ask(self) -> dict[str, Any]:
-        tenant = self.rng.choice(self.tenants)
-        campaign = {
-            "campaign_id": f"c{self.rng.random()}",
-            "industry": self.rng.choice([*INDUSTRIES, "unheard"]),
-            "segment": self.rng.choice([*SEGMENTS, None]),
-            "goal": "clicks",
-            "mobile_share": self.rng.choice([None, self.rng.random()]),
-            "send_at": (self.service.clock.now() + HOUR * self.rng.uniform(0, 90)).isoformat(),
-        }
-        document = {"recommender": RECOMMENDER, "tenant": tenant, "campaign": campaign, "slot": "hero"}
-        answer = asyncio.run(
-            self.service.rank_document({**document, "items": self._items(tenant), "k": PLACES})
-        )
-        return {"tenant": tenant, **answer}
-
-    def react(self, slate: dict[str, Any]) -> None:
-        chosen = self.rng.choice(slate["items"])["item_id"]
-        common = {"tenant": slate["tenant"], "recommender": RECOMMENDER, "slate_id": slate["slate_id"]}
-        common |= {"occurred_at": self.service.clock.now().isoformat(), "item_id": chosen}
-        events = [{"type": "interaction", "event_id": f"{slate['slate_id']}-i", "action": "chosen", **common}]
-        events += [
-            {
-                "type": "outcome",
-                "event_id": f"{slate['slate_id']}-{kind}",
-                "kind": kind,
-                "count": count,
-                **common,
-            }
-            for kind, count in (("delivered", 500), ("clicked", self.rng.randrange(20)))
-            if count
-        ]
-        answer = asyncio.run(self.service.intake.take(json.dumps(events).encode()))
-        assert answer.accepted == len(events)
 
 
 def ask_for_slates(settings: Settings, clock: ManualClock, *, slates: int, seed: int = 0) -> None:
-    """Slates and what becomes of them, by a service that starts and stops; then all of it into raw."""
-    service = RankingService(settings, clock)
-    service.start()
-    try:
-        editor = Editor(service, Snapshot.open(settings.paths), seed)
-        for _ in range(slates):
-            clock.advance(timedelta(seconds=4))
-            answered = editor.ask()
-            if editor.rng.random() < 0.5:
-                editor.react(answered)
-    finally:
-        service.stop()
+    """Slates and what becomes of them, through the service into raw."""
+    serve_slates(settings, clock, slates=slates, seed=seed)
     clock.advance(HOUR)
     ingest_landing(settings, clock)
 
@@ -279,8 +199,8 @@ def test_what_a_tenant_denied_is_missing_where_it_is_served_and_where_it_is_trai
     assert snapshot.denied == {tenant: ("label:shared", "warmth")}
     columns, defaults = denied_columns(PICTURES, snapshot.denied[tenant])
 
-    ask_for_slates(own, clock, slates=60, seed=8)
-    slates = [find_slate(own.paths, slate_id) for slate_id in slate_ids(own, count=60)]
+    ask_for_slates(own, clock, slates=24, seed=8)
+    slates = [find_slate(own.paths, slate_id) for slate_id in slate_ids(own, count=24)]
     assert {each.snapshot for each in slates} == {snapshot.snapshot_id}
     for slate in slates:
         features = logged_features(slate.items)
