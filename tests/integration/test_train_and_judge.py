@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from letterpress.orchestration.release_challenger import release_challenger, rol
 from letterpress.orchestration.release_status import release_status
 from letterpress.orchestration.score_file import score_file
 from letterpress.orchestration.train_challenger import train_challenger
+from letterpress.recommenders import RECOMMENDERS, get_recommender
 from letterpress.registry.packaging import bento_store
 from letterpress.registry.publication import published
 from letterpress.registry.store import make_champion, restore_previous, versions
@@ -66,6 +68,10 @@ def test_the_ranker_beats_popularity_on_a_world_where_context_matters(settings: 
     assert numbers["gain"]["low"] > 0, verdict["reason"]
     assert numbers["look"] == 1
     assert {each["kind"] for each in numbers["slices"]} >= {"tenant", "industry", "segment", "device"}
+    assert set(numbers["calibration"]) == {"chosen", "clicked"}
+    assert all(each["low"] <= each["relative_error"] < 0.25 for each in numbers["calibration"].values())
+    assert len(numbers["conditions"]) == 4
+    assert all(each["value"] <= each["limit"] for each in numbers["conditions"])
     assert verdict["promoted"] or any(each["is_harmed"] for each in numbers["slices"])
     record = read_verdict(settings.paths, PICTURES, 2)
     assert record is not None
@@ -83,6 +89,8 @@ def test_the_card_of_a_candidate_says_how_it_was_judged_what_it_learned_from_and
     assert page.get_by_role("heading", level=1).inner_text() == "image_enhancement/2"
     assert page.get_by_text(verdict["reason"]).is_visible()
     assert page.locator("#verdict svg.chart").count() == 3
+    assert page.locator("#rates svg.calibration").count() == 2
+    assert page.locator("#rates tbody tr").count() == len(verdict["numbers"]["conditions"])
     slices = page.locator("section", has_text="by how little evidence").locator("tbody tr")
     assert slices.count() == len(verdict["numbers"]["slices"])
     assert page.locator("li", has_text="not rates").is_visible()
@@ -94,6 +102,22 @@ def test_the_card_of_a_candidate_says_how_it_was_judged_what_it_learned_from_and
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.get_by_role("link", name=next(iter(card["features"])), exact=True).click()
     assert page.locator("tr[data-words]:visible").count() == 1
+
+
+def test_a_gain_does_not_make_up_for_a_condition_that_does_not_hold(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = get_recommender(PICTURES)
+    strict = replace(pictures, gates=replace(pictures.gates, max_drift=0.0))
+    monkeypatch.setitem(RECOMMENDERS, PICTURES, strict)
+    verdict = judge_challenger(settings, PICTURES, 2, clock=CLOCK)
+    assert not verdict["promoted"]
+    drift = next(each for each in verdict["numbers"]["conditions"] if each["name"] == "drift of campaigns")
+    assert drift["value"] > 0
+    if not any(each["is_harmed"] for each in verdict["numbers"]["slices"]):
+        assert "drift of campaigns" in verdict["reason"]
+    again = judge_challenger(settings, PICTURES, 2, clock=CLOCK)
+    assert again == verdict  # what a busy machine measures the second time changes no record
 
 
 def test_a_winner_is_released_once_however_often_the_step_runs(settings: Settings) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -18,11 +18,12 @@ from letterpress.datasets.training_set import TrainingSet
 from letterpress.errors import NotEnoughDataError, NotYetThereError
 from letterpress.evaluation.ab_test import ArmCounts, judge_by_ab_tests
 from letterpress.evaluation.examination import Examination, estimate_examination, ordered_share
-from letterpress.evaluation.verdict import Verdict, judge_by_ndcg, judge_by_snips
+from letterpress.evaluation.verdict import Condition, Verdict, judge_by_ndcg, judge_by_snips
 from letterpress.lake.snapshots import Snapshot
 from letterpress.log import log_step
 from letterpress.orchestration.model_cards import make_model_card
 from letterpress.orchestration.train_challenger import split_snapshot
+from letterpress.orchestration.verdict_conditions import conditions_of, measure_rates, scoring_time
 from letterpress.ranking.bundle import ModelBundle
 from letterpress.ranking.greedy_policy import value_of_greedy
 from letterpress.ranking.popularity import popularity_bundle
@@ -78,7 +79,7 @@ def judge_challenger(
         return {**msgspec.to_builtins(known), "promoted": False, "reason": reason}
     with log_step("judge_challenger", model=challenger.name) as counts:
         against = "none" if standing is None else standing.name
-        verdict = _judge(settings, declared, challenger, standing)
+        verdict = _judge(settings, declared, challenger, standing, None if known is None else known.numbers)
         counts.update(against=against, promoted=verdict.promoted)
     record = write_verdict(
         home,
@@ -93,7 +94,11 @@ def judge_challenger(
 
 
 def _judge(
-    settings: Settings, declared: Recommender, challenger: RegisteredModel, standing: RegisteredModel | None
+    settings: Settings,
+    declared: Recommender,
+    challenger: RegisteredModel,
+    standing: RegisteredModel | None,
+    known: dict[str, Any] | None,
 ) -> Verdict:
     bundle = challenger.open_bundle()
     popularity = popularity_bundle(declared, bundle.manifest.snapshot)
@@ -109,11 +114,25 @@ def _judge(
                 require_later(split.test, each)
         against = "none" if standing is None else standing.name
         look = look_of(settings.paths, declared.name, challenger.version, champion=against)
-        judged = Judged(popularity, champion_bundle, bundle, look)
-        verdict = _JUDGES[declared.judge](settings, declared, split, judged)
+        rates = measure_rates(declared, split, bundle, seed=settings.seed)
+        conditions = conditions_of(declared, split, rates, scoring_time(settings.paths, bundle, known))
+        judged = Judged(popularity, champion_bundle, bundle, look, tuple(conditions))
+        verdict = _held_to(conditions, _JUDGES[declared.judge](settings, declared, split, judged))
+        told = {name: each.as_numbers() for name, each in rates.items()}
+        verdict = replace(verdict, numbers=verdict.numbers | {"calibration": told})
     except NotEnoughDataError as error:
         verdict = Verdict(promoted=False, reason=f"not enough evidence: {error}", numbers={})
     return replace(verdict, numbers=verdict.numbers | {"popularity_stood_in_for_champion": stood_in})
+
+
+def _held_to(conditions: Sequence[Condition], verdict: Verdict) -> Verdict:
+    """The verdict, which stands only where every condition holds."""
+    numbers = verdict.numbers | {"conditions": [each.as_numbers() for each in conditions]}
+    broken = [str(each) for each in conditions if not each.holds]
+    if not broken or not verdict.promoted:
+        return replace(verdict, numbers=numbers)
+    reason = f"{'; '.join(broken)}: beyond the limit, so the champion stays. Without that: {verdict.reason}"
+    return Verdict(promoted=False, reason=reason, numbers=numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +143,7 @@ class Judged:
     champion: ModelBundle
     challenger: ModelBundle
     look: int
+    conditions: tuple[Condition, ...] = ()
 
 
 def require_later(test: TrainingSet, bundle: ModelBundle) -> None:
@@ -203,6 +223,7 @@ def _by_ndcg(settings: Settings, declared: Recommender, split: Split, judged: Ju
         min_test_slates=declared.gates.min_test_slates,
         seed=settings.seed,
         look=judged.look,
+        conditions=judged.conditions,
     )
 
 

@@ -216,6 +216,22 @@ def _selection(
     return selection_of(selected, mean_rates(found[target.selected_by], scores, part, shared))
 
 
+def expected_rates(
+    calibration: Calibration, scored: Floats, part: TrainingSet, recommender: Recommender
+) -> dict[str, Floats]:
+    """Rates `(n,)` by target that the log of `part` should show: of what was selected, because it was."""
+    scores, shared = known_scores(scored), shared_inputs(calibration, part)
+    found = {each.target: mean_rates(each, scores, part, shared) for each in calibration.targets}
+    for each in calibration.targets:
+        selector = recommender.target(each.target).selected_by
+        if selector is not None and each.selection:
+            selected, _ = hits_and_trials(recommender.target(selector), part)
+            odds = found[each.target] / (1.0 - found[each.target])
+            odds *= np.exp(each.selection * selection_of(selected, found[selector]))
+            found[each.target] = odds / (1.0 + odds)
+    return found
+
+
 def mean_rates(rates: TargetRates, scores: Floats, part: TrainingSet, shared: SharedInputs) -> Floats:
     """Predicted rates `(n,)` of whole slates."""
     chosen = relative_scores(scores, part) if rates.is_relative else scores

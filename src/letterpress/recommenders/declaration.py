@@ -65,6 +65,12 @@ class Gates:
     """For logs of single slots: the challenger's interval must lie this share above the champion's."""
     min_effective_sample_size: float = 0.0
     min_matched_clicks: int = 0
+    max_calibration_error: float = 0.25
+    """Mean distance of told and observed rates, as a share of the observed rate: more must not be certain."""
+    max_scoring_microseconds: float = 5_000.0
+    """Of a request's 24 items: more and the answer itself would be late."""
+    max_drift: float = 1.0
+    """Stability index of campaigns between what was learnt from and what is judged on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from letterpress.atomic_file import write_atomically
+from letterpress.site.calibration_chart import draw_calibration
 from letterpress.site.index_page import STYLE, page_environment
 from letterpress.site.verdict_charts import draw_verdict
 
@@ -51,12 +52,15 @@ def card_page(model: str) -> str:
 
 def render_model_card(card: ModelCard) -> str:
     """The card as HTML."""
+    numbers = card.verdict["numbers"]
     environment = page_environment()
     shown = dict(list(card.features.items())[:MOST_FEATURES])
     return environment.get_template("model_card.html.j2").render(
         card=card,
         drawn=draw_verdict(card.verdict),
         shown=shown,
+        rates=[draw_calibration(*each) for each in (numbers.get("calibration") or {}).items()],
+        conditions=numbers.get("conditions") or [],
         slices=card.verdict["numbers"].get("slices") or [],
         style=f"../{STYLE}",
     )
