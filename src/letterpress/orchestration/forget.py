@@ -215,6 +215,7 @@ def _rebuild(
         return None
     for path in (home.warehouse, home.warehouse.with_name(f"{home.warehouse.name}.wal")):
         path.unlink(missing_ok=True)
+    shutil.rmtree(home.warehouse.with_name(f"{home.warehouse.name}.tmp"), ignore_errors=True)  # spilled rows
     if read_current(home) is None:
         return {"warehouse": "removed", "snapshot": None}
     try:
