@@ -22,6 +22,8 @@ from letterpress.settings import Home
 ITEMS = 1_000_000
 FEATURES = 40
 WANTED = 24
+RECENT = 200_000
+"""Slate items, interactions and outcomes of the days before: what live counts look up."""
 LOOKUPS = 4_000
 RECOMMENDER = "pictures"
 NAMES = tuple(f"feature_{number:02d}" for number in range(FEATURES))
@@ -68,9 +70,22 @@ def make_warehouse(home: Home) -> None:
             "create table ftr_tenant_hours as select * exclude (item_id) from ftr_item_hours limit 1",
             "create table ftr_send_hour_hours as select *, 9::bigint as send_hour from ftr_tenant_hours",
             f"create table dim_items as select {item}, 'variant' as item_kind, null::varchar as source_id, "
-            f"map {{{attributes}}} as attributes, map {{'enhancement': 'warm'}} as item_labels "
-            f"{numbers}",
-            "create table fct_slate_items as select '2026-01-05T10' as hour",
+            f"map {{{attributes}}} as attributes, map {{'enhancement': 'warm'}} as item_labels, "
+            f"timestamptz '2026-01-05 10:00:00+00' as known_at {numbers}",
+            f"create table fct_slate_items as select {item}, 'slate-' || n // 8 as slate_id, "
+            "'2026-01-05T10' as hour, timestamptz '2026-01-05 10:00:00+00' as shown_at, "
+            "timestamptz '2026-01-05 11:00:00+00' as shown_as_of_at, null::timestamptz as chosen_as_of_at, "
+            "timestamptz '2026-01-06 15:00:00+00' as send_at, 'new' as segment, 'warm' as enhancement, "
+            f"'food' as industry from range({RECENT}) t(n)",
+            *(
+                f"create table stg_letterpress__{kind}s as select '{RECOMMENDER}' as recommender, "
+                "'tenant-0' as tenant, 'event-' || n as event_id, '2026-01-05T10' as stored_as, "
+                "'slate-' || n // 8 as slate_id, 'picture-' || n || '-warm' as item_id, "
+                "timestamptz '2026-01-05 10:20:00+00' as occurred_at, 'chosen' as action, "
+                "'clicked' as kind, cast(1 as bigint) as amount, "
+                f"timestamptz '2026-01-05 10:30:00+00' as received_at from range({RECENT}) t(n)"
+                for kind in ("interaction", "outcome")
+            ),
             f"create table training_examples as select {item}, 's' as slate_id, 1 as position, "
             "timestamptz '2026-01-05 10:00:00+00' as shown_at from range(1) t(n)",
         ):

@@ -17,6 +17,7 @@ from letterpress.atomic_file import write_atomically
 from letterpress.clock import SystemClock
 from letterpress.features import feature_names, schema_hash
 from letterpress.lake.known_items import ItemDescription
+from letterpress.lake.recent_slates import nothing_recent, write_recent
 from letterpress.lake.snapshot_export import write_entity, write_items
 from letterpress.lake.snapshot_layout import (
     COUNT_NAMES,
@@ -52,6 +53,7 @@ def write_snapshot(home: Home, *, items: int = 1000, seed: int = 0) -> str:
         (staged / name).mkdir(parents=True)
         rows = _write_entities(staged / name, items, seed)
         rows["items"] = _write_items(staged / name, recommender, items, seed)
+        write_recent(staged / name, nothing_recent(items))
         (staged / name / "training.parquet").write_bytes(b"")
         entries[name] = RecommenderEntry(
             recommender.attributes, feature_names(recommender), schema_hash(recommender), rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,7 +80,7 @@ def test_nothing_holds_the_tenant_or_the_recipient_after_they_were_forgotten(pla
     assert {"raw", "warehouse.duckdb", "snapshots"} <= places_that_hold(home.root, TENANT)
     assert places_that_hold(home.root, PERSON) == set(), "raw knows a keyed hash only"
 
-    log = EventLog(home.landing / "service", CLOCK, rotate_seconds=0.3)
+    log = EventLog(home.landing / "service", CLOCK, rotate_seconds=0.3, live=home.live)
     log.start()
     try:
         log.append_durable(by_recipient(TENANT, "served")).result(10)
@@ -90,6 +91,11 @@ def test_nothing_holds_the_tenant_or_the_recipient_after_they_were_forgotten(pla
     assert unlinked["rebuilt"] is None
     assert [each["model"] for each in unlinked["models"]] == [f"{PICTURES}/1"]
     assert places_that_hold(home.root, PERSON) == set()
+    (linked,) = (
+        json.loads(line) for path in (home.live / "log").iterdir() for line in path.read_text().splitlines()
+    )
+    assert linked["slate_id"], "the event stays for live counts"
+    assert "recipient_id" not in linked
 
     removed = forget(planted, Subject(TENANT), clock=CLOCK)
     assert removed["raw_removed"] > 1000

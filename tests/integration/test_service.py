@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +251,57 @@ def test_accepted_events_survive_a_kill_and_are_landed_by_the_next_start(tmp_pat
     with serve(tmp_path) as running:
         assert not [path for path in (tmp_path / "landing" / "service").glob("*.open") if path.stat().st_size]
         assert running.stop() == []
+
+
+def delivered(running: Running) -> float:
+    """How often the item of a new slate was delivered, as the features say that it was logged with."""
+    items = [{"item_id": "item-1", "labels": {"enhancement": "warm"}}]
+    answer = httpx.post(f"{running.url}/v1/rank", json=sample(tenant=TENANT, items=items, k=1)).json()
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        for event in running.logged():
+            if event.get("slate_id") == answer["slate_id"] and event["type"] == "slate":
+                place = feature_names(get_recommender(NAME)).index("item_delivered")
+                return float(event["items"][0]["features"][place])
+        time.sleep(0.05)
+    raise AssertionError("the slate was not logged")
+
+
+def report_delivered(running: Running, count: int) -> None:
+    """Say of a slate that was just shown that its item was delivered."""
+    items = [{"item_id": "item-1", "labels": {"enhancement": "warm"}}]
+    slate = httpx.post(f"{running.url}/v1/rank", json=sample(tenant=TENANT, items=items, k=1)).json()
+    event = {
+        "type": "outcome",
+        "event_id": f"delivered-{count}",
+        "tenant": TENANT,
+        "recommender": NAME,
+        "occurred_at": datetime.now(UTC).isoformat(),
+        "slate_id": slate["slate_id"],
+        "item_id": "item-1",
+        "kind": "delivered",
+        "count": count,
+    }
+    answer = httpx.post(f"{running.url}/v1/events", json=[event])
+    assert answer.json()["accepted"] == 1, answer.text
+
+
+def test_an_accepted_event_changes_the_next_slates_within_two_seconds_also_after_a_kill(
+    tmp_path: Path,
+) -> None:
+    make_home(tmp_path)
+    with serve(tmp_path, LETTERPRESS_SERVICE__WORKERS="2") as running:
+        before = delivered(running)
+        report_delivered(running, 5_000)
+        time.sleep(2)
+        assert {delivered(running) for _ in range(6)} == {before + 5_000}, "whichever worker answers"
+        live = httpx.get(f"{running.url}/readyz").json()["live"]
+        assert live["reason"] is None
+        assert 0 < live["lag_seconds"] < 2
+        running.kill()
+    with serve(tmp_path) as again:
+        time.sleep(2)
+        assert delivered(again) == before + 5_000, "made again from the log"
 
 
 def test_a_polite_stop_lands_every_slate_and_leaves_no_process(tmp_path: Path) -> None:

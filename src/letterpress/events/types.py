@@ -158,6 +158,13 @@ class Slate(Event, tag="slate"):
     ]
     model: Annotated[str | None, _says("`recommender/version` that scored it.")] = None
     snapshot: Annotated[str | None, _says("The feature snapshot that it was scored with.")] = None
+    live_until: Annotated[
+        Instant | None,
+        _says(
+            "Its counts also hold what was received since the snapshot, up to then.",
+            unit="RFC 3339 with offset",
+        ),
+    ] = None
     seed: Annotated[
         Annotated[int, Meta(ge=0, le=2**63 - 1)] | None, _says("Of the exploration, for the replay.")
     ] = None

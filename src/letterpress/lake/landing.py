@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from io import BufferedReader
 from itertools import batched
 from pathlib import Path
@@ -22,6 +23,7 @@ from letterpress.errors import DamagedCopyError
 from letterpress.events.native import SUFFIXES
 from letterpress.lake.masking import mask_name
 from letterpress.lake.sealed import open_sealed, sealing
+from letterpress.lake.service_log import received_from
 from letterpress.lake.tenant_keys import NO_TENANT, TenantKeys
 from letterpress.settings import Home
 
@@ -29,6 +31,7 @@ TRUTH = "truth"
 """What a simulation lays beside its log, in landing too when it writes there; nobody here reads it."""
 SEALED = ".sealed"
 _COPY_BYTES = 1 << 20
+_UNSTAMPED = datetime.min.replace(tzinfo=UTC)
 
 
 def is_landing_name(name: str) -> bool:
@@ -62,11 +65,16 @@ def open_landed(home: Home, path: Path) -> BufferedReader:
 
 
 def list_landing(home: Home) -> list[Path]:
-    """Files that wait for ingest, sorted by their path below landing; no truth."""
+    """Files that wait for ingest, sorted by their path below landing; no truth.
+
+    The service's log comes in the order in which it was received, whichever worker wrote it: of several
+    copies of an event the first one stands.
+    """
     if not home.landing.is_dir():
         return []
     found = [path for path in home.landing.rglob("*") if is_landing_name(path.name) and path.is_file()]
-    return sorted(path for path in found if TRUTH not in path.relative_to(home.landing).parts[:-1])
+    logs = [path for path in found if TRUTH not in path.relative_to(home.landing).parts[:-1]]
+    return sorted(logs, key=lambda path: (path.parent, received_from(path.name) or _UNSTAMPED, path.name))
 
 
 def checksum(home: Home, path: Path) -> str:

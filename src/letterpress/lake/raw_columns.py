@@ -170,6 +170,7 @@ def _slate_body(events: Sequence[Any]) -> dict[str, pa.Array]:
         "experiment": _experiments([event.experiment for event in events]),
         "described": _described([event.described for event in events]),
         "candidate_scores": _number_lists([event.candidate_scores for event in events]),
+        "live_until": pa.array([event.live_until for event in events], INSTANT),
     }
 
 

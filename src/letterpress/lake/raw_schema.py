@@ -79,6 +79,7 @@ RAW_SCHEMAS: dict[str, pa.Schema] = {
             ("experiment", EXPERIMENT),
             ("described", pa.list_(DESCRIBED_ITEM)),
             ("candidate_scores", FEATURES),
+            ("live_until", INSTANT),
         ]
     ),
     "interaction": pa.schema(

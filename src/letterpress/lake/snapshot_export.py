@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from letterpress.lake.key_table import KeyTable, write_key_table
 from letterpress.lake.known_items import DESCRIBED, ITEMS, SPANS
+from letterpress.lake.recent_slates import export_recent
 from letterpress.lake.snapshot_layout import (
     COUNT_NAMES,
     ENTITIES,
@@ -39,6 +40,7 @@ def export_recommender(
     folder.mkdir(parents=True)
     rows = {entity: _export_counts(connection, folder, recommender, entity, as_of) for entity in ENTITIES}
     rows["items"] = _export_items(connection, folder, recommender, spec.attributes)
+    rows["recent"] = export_recent(connection, folder, recommender, as_of)
     rows["training"] = _export_training(connection, folder, recommender)
     return rows
 

@@ -27,6 +27,7 @@ from letterpress.lake.denied_features import DENIED, Denied, read_denied, write_
 from letterpress.lake.durability import sync_paths
 from letterpress.lake.key_table import KeyTable
 from letterpress.lake.known_items import KnownItems, load_known_items
+from letterpress.lake.recent_slates import RecentSlates
 from letterpress.lake.snapshot_export import export_recommender, read_span
 from letterpress.lake.snapshot_layout import (
     COUNT_NAMES,
@@ -203,6 +204,7 @@ class Snapshot:
         self._items: dict[str, KnownItems] = {}
         self.denied: Denied = {}
         """Features that are denied, by tenant."""
+        self._recent: dict[str, RecentSlates] = {}
 
     @property
     def snapshot_id(self) -> str:
@@ -261,6 +263,7 @@ class Snapshot:
             self._keys[recommender, entity] = keys
             self._counts[recommender, entity] = counts
         self._items[recommender] = load_known_items(folder, self.entry(recommender).attributes)
+        self._recent[recommender] = RecentSlates.open(folder)
 
     def entry(self, recommender: str) -> RecommenderEntry:
         """What the manifest says of one recommender. Raises StorageError when it holds none."""
@@ -285,6 +288,15 @@ class Snapshot:
         wanted = self._items[recommender].count_rows[rows.start : rows.stop]
         since_birth = self._counts[recommender, "item"][:, : len(COUNT_NAMES)]
         return since_birth[wanted].astype(np.int64, copy=False)
+
+    def recent(self, recommender: str) -> RecentSlates:
+        """What live counts must know of the days before this snapshot."""
+        self.entry(recommender)
+        return self._recent[recommender]
+
+    def keys_of(self, recommender: str, entity: str) -> KeyTable:
+        """The keys of an entity, whose rows are those of its counts."""
+        return self._keys[recommender, entity]
 
     def items(self, recommender: str) -> KnownItems:
         """The known items of a recommender."""

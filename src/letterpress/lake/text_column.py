@@ -19,9 +19,16 @@ def text_files(stem: str) -> tuple[str, str]:
 
 def write_texts(folder: Path, stem: str, texts: pa.ChunkedArray | pa.Array) -> None:
     """Write `texts`, none of them null, so that `TextColumn.open` finds them in their order."""
+    column = texts_of(texts)
+    text_name, ends_name = text_files(stem)
+    np.save(folder / text_name, column.text)
+    np.save(folder / ends_name, column.ends)
+
+
+def texts_of(texts: pa.ChunkedArray | pa.Array) -> TextColumn:
+    """`texts`, none of them null, as they are read from a file."""
     column = texts.cast(pa.large_string())
     whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    text_name, ends_name = text_files(stem)
     ends: Ends = np.zeros(1, np.int64)
     text: Bytes = np.zeros(0, np.uint8)
     if len(whole):
@@ -30,8 +37,7 @@ def write_texts(folder: Path, stem: str, texts: pa.ChunkedArray | pa.Array) -> N
         if data is not None:
             text = np.frombuffer(data, np.uint8)[ends[0] : ends[-1]]
         ends = ends - ends[0]
-    np.save(folder / text_name, text)
-    np.save(folder / ends_name, ends)
+    return TextColumn(text, ends)
 
 
 class TextColumn:

@@ -19,6 +19,8 @@ from letterpress.errors import AlreadyRunningError, NotEnoughDataError
 from letterpress.lake.denied_features import forget_denied
 from letterpress.lake.erasure import Erased, count_traces, erase, finish
 from letterpress.lake.ingest_lock import hold_ingest_lock
+from letterpress.lake.live_erasure import erase_from_live
+from letterpress.lake.live_log import OPEN_SUFFIX
 from letterpress.lake.masking import mask_name
 from letterpress.lake.mentions import find_mentions
 from letterpress.lake.residue import find_names, names_in_folder, overwrite_names, unreadable_copies
@@ -36,7 +38,7 @@ from letterpress.orchestration.publish_features import publish_features
 from letterpress.recommenders import RECOMMENDERS
 from letterpress.registry.lineage import affected_models
 from letterpress.registry.packaging import bento_store
-from letterpress.serving.event_log import OPEN_SUFFIX, land_abandoned
+from letterpress.serving.event_log import land_abandoned
 from letterpress.settings import Home, Settings
 
 _LOOK_SECONDS = 0.2
@@ -77,6 +79,7 @@ def forget(
         at = (clock or ScaledClock(home.clock)).now()
         with hold_ingest_lock(home, wait_seconds):
             erased = erase(home, subject, request, at)
+        erase_from_live(home, subject)
         result = _finish(settings, subject, request, erased, still_open, clock)
         counts.update(_numbers(erased), left=len(result["left"]))
     return result

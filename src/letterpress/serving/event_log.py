@@ -29,12 +29,12 @@ from pathlib import Path
 from letterpress.atomic_file import sync_path
 from letterpress.clock import Clock
 from letterpress.errors import StorageError
+from letterpress.lake.live_log import OPEN_SUFFIX, link_live
 from letterpress.lake.received_mark import ReceivedMark
 from letterpress.lake.service_log import log_file_name
 from letterpress.log import logger
 from letterpress.serving.messages import LogState
 
-OPEN_SUFFIX = ".open"
 MAX_FILE_BYTES = 64 * 1024 * 1024
 MAX_PENDING_BYTES = 64 * 1024 * 1024
 RETRY_SECONDS = 1.0
@@ -72,7 +72,7 @@ def _land(path: Path) -> Path:
 class _OpenFile:
     """One growing file. `synced_bytes` of it are on disk."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, live: Path | None) -> None:
         self.path = path
         self.opened_at = time.monotonic()
         self.synced_bytes = 0
@@ -80,6 +80,8 @@ class _OpenFile:
         self._descriptor = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         hidden.rename(path)
+        if live is not None:
+            link_live(live, path)
         sync_path(path.parent)
 
     def append(self, content: bytes) -> None:
@@ -114,13 +116,13 @@ class EventLog:
         flush_seconds: float = 0.1,
         rotate_seconds: float = 5.0,
         max_pending_bytes: int = MAX_PENDING_BYTES,
-        marks: Path | None = None,
+        live: Path | None = None,
     ) -> None:
-        """`marks` is the folder in which other processes look up what this log has on disk."""
+        """`live` is where other processes find this log, and up to when it is complete (`Home.live`)."""
         self._folder, self._clock = folder, clock
         self._flush_seconds, self._rotate_seconds = flush_seconds, rotate_seconds
         self._max_pending_bytes = max_pending_bytes
-        self._marks = marks
+        self._live = live
         self._lock, self._wake = threading.Lock(), threading.Event()
         self._held: dict[int, datetime] = {}
         self._written_until = clock.now()
@@ -248,18 +250,18 @@ class EventLog:
 
     def _set_mark(self, until: datetime) -> None:
         self._written_until = until
-        if self._marks is None:
+        if self._live is None:
             return
         with contextlib.suppress(OSError):  # the older mark stands, or the next flush makes one
             if self._mark is None:
-                self._mark = ReceivedMark(self._marks, until)
+                self._mark = ReceivedMark(self._live, until)
             self._mark.set(until)
 
     def _write(self, content: bytes) -> None:
         if self._file is None:
             self._folder.mkdir(parents=True, exist_ok=True)
             name = log_file_name(os.getpid(), self._written_until, next(_numbers))
-            self._file = _OpenFile(self._folder / f"{name}{OPEN_SUFFIX}")
+            self._file = _OpenFile(self._folder / f"{name}{OPEN_SUFFIX}", self._live)
         self._file.append(content)
 
     def _fail(self, error: OSError, slates: list[bytes], events: list[tuple[bytes, Future[None]]]) -> None:

@@ -106,6 +106,24 @@ class LogState(Struct, kw_only=True):
     """Given up since start because memory was full while the disk took nothing."""
 
 
+class LiveState(Struct, kw_only=True):
+    """What arrived since the snapshot's last hour and is counted already."""
+
+    until: datetime | None
+    """Everything that was received up to then is counted; null before the first snapshot."""
+    lag_seconds: float | None
+    events: int
+    """Taken in since start."""
+    hours: int
+    """Held, because no snapshot has them yet."""
+    remembered: int
+    """Events and slates in memory."""
+    waiting: int
+    """Reactions to slates that nobody knows yet."""
+    reason: str | None
+    """Why slates do without live counts; null when they have them."""
+
+
 class Readiness(Struct, kw_only=True):
     """`ready` is whether slates can be answered; `problems` is what a person should look at."""
 
@@ -115,6 +133,7 @@ class Readiness(Struct, kw_only=True):
     models: list[ModelState]
     snapshot: str | None
     log: LogState
+    live: LiveState
     problems: dict[str, str]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import numpy as np
@@ -12,7 +13,19 @@ from letterpress.features.denial import deny_features
 from letterpress.lake.snapshots import Snapshot
 from letterpress.recommenders import Recommender
 from letterpress.serving.candidates import Candidates
+from letterpress.serving.live_counts import LiveRead
 from letterpress.serving.messages import RankRequest
+
+Keys = Mapping[str, list[str]]
+"""By entity, one key an item."""
+
+
+def request_keys(recommender: Recommender, request: RankRequest, candidates: Candidates) -> Keys:
+    """What the counts of the candidates are found by."""
+    return {
+        entity: entity_keys(entity, request.tenant, request.campaign, candidates.item_ids, candidates.labels)
+        for entity in recommender.evidence_entities
+    }
 
 
 def request_features(
@@ -22,18 +35,29 @@ def request_features(
     request: RankRequest,
     candidates: Candidates,
     shown_at: datetime,
+    keys: Keys | None = None,
+    live: LiveRead | None = None,
 ) -> NDArray[np.float32]:
     """Features (n, n_features) of the candidates, with the counts that the snapshot knows; else zeros.
 
-    What the snapshot says that the tenant denied is as if nothing were known.
+    `live` is what became known since, of the same `keys`. What the snapshot says that the tenant denied is as
+    if nothing were known.
     """
-    counts = {}
-    for entity in recommender.evidence_entities:
-        keys = entity_keys(entity, request.tenant, request.campaign, candidates.item_ids, candidates.labels)
-        counts[entity] = snapshot.counts(recommender.name, entity, keys)
+    keys = keys or request_keys(recommender, request, candidates)
+    counts = {entity: snapshot.counts(recommender.name, entity, names) for entity, names in keys.items()}
+    if live is not None:
+        counts = {entity: add_live(found, live.counts[entity]) for entity, found in counts.items()}
     columns = columns_for_request(
         recommender, request.campaign, candidates.attributes, candidates.labels, counts, shown_at
     )
     features = plan.compute(columns)
     deny_features(recommender, snapshot.denied, request.tenant, features)
     return features
+
+
+def add_live(known: NDArray[np.int64], live: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Counts (n, windows * 6) of a snapshot with those (n, 6) that became known since.
+
+    What is younger than the snapshot lies in each of its windows.
+    """
+    return known + np.tile(live, known.shape[1] // live.shape[1])

@@ -18,10 +18,11 @@ from letterpress.serving.event_intake import EventIntake
 from letterpress.serving.event_log import EventLog
 from letterpress.serving.messages import ModelState, RankRequest, Readiness
 from letterpress.serving.openapi import build_document
+from letterpress.serving.overlay import Overlay
 from letterpress.serving.private_request import make_private
 from letterpress.serving.problems import problem, wrong_body
 from letterpress.serving.service_metrics import ServiceMetrics
-from letterpress.serving.slate import RankedSlate, rank_slate
+from letterpress.serving.slate import Known, RankedSlate, rank_slate
 from letterpress.serving.watcher import SNAPSHOT, Watcher
 from letterpress.settings import Home, Settings
 
@@ -42,11 +43,12 @@ class RankingService:
             self.clock,
             flush_seconds=options.log_flush_seconds,
             rotate_seconds=options.log_rotate_seconds,
-            marks=home.live,
+            live=home.live,
         )
         self.keys = TenantKeys(home.keys)
         self.intake = EventIntake(self.log, self.clock, self.metrics.events, self.keys)
         self.watcher = Watcher(home, self.metrics.swaps, self.metrics.load_failures, packed=packed)
+        self.overlay = Overlay(home, self.clock, lambda: self.watcher.loaded.snapshot)
         needs_token = options.token is not None
         document = build_document(version=__version__, needs_token=needs_token)
         self.openapi = msgspec.json.encode(document)
@@ -55,9 +57,11 @@ class RankingService:
         sys.setswitchinterval(SWITCH_SECONDS)
         self.log.start()
         self.watcher.start()
+        self.overlay.start()
 
     def stop(self) -> None:
         """Write and land what was logged; nothing that was answered is lost."""
+        self.overlay.stop()
         self.watcher.stop()
         self.log.stop()
 
@@ -94,7 +98,7 @@ class RankingService:
         private, names = make_private(request, keys)
         return rank_slate(
             model,
-            loaded.snapshot,
+            Known(loaded.snapshot, self.overlay),
             private,
             self.clock.now(),
             max_items=self.settings.service.max_items,
@@ -134,6 +138,8 @@ class RankingService:
             problems["log"] = log.reason
         if self.watcher.has_died:
             problems["watcher"] = "it died, see the log; restart the service to take over newer models."
+        if self.overlay.has_died:
+            problems["overlay"] = "it died, see the log; restart the service to count live events again."
         models = [
             ModelState(
                 recommender=name,
@@ -149,5 +155,6 @@ class RankingService:
             models=models,
             snapshot=None if loaded.snapshot is None else loaded.snapshot.snapshot_id,
             log=log,
+            live=self.overlay.state(),
             problems=problems,
         )

@@ -110,8 +110,18 @@ class _Snapshot(Collector):
             ("problems", "Entries of `problems` in /readyz.", len(state.problems)),
             ("log_healthy", "Whether the log reaches the disk.", int(state.log.healthy)),
             ("log_pending_bytes", "Log in memory, not yet on disk.", state.log.pending_bytes),
+            ("live_hours", "Hours that live counts hold.", state.live.hours),
+            ("live_remembered", "Events and slates that live counts remember.", state.live.remembered),
+            ("live_waiting", "Reactions to slates that are not known yet.", state.live.waiting),
+            ("live_in_use", "Whether slates have live counts.", int(state.live.reason is None)),
         ):
             yield GaugeMetricFamily(f"letterpress_{name}", text, value=value)
+        if state.live.lag_seconds is not None:
+            lag = "How far behind the clock live counts are."
+            yield GaugeMetricFamily("letterpress_live_lag_seconds", lag, value=state.live.lag_seconds)
+        yield CounterMetricFamily(
+            "letterpress_live_events", "Events that live counts took in.", state.live.events
+        )
         yield CounterMetricFamily(
             "letterpress_unlogged_slates",
             "Slates given up while the disk was full.",

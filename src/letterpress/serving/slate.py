@@ -21,10 +21,19 @@ from letterpress.serving.audit_sample import describe_items, is_sampled
 from letterpress.serving.candidates import Candidates, gather_candidates
 from letterpress.serving.loaded import LoadedModel
 from letterpress.serving.messages import RankAnswer, RankedItem, RankRequest
+from letterpress.serving.overlay import Overlay
 from letterpress.serving.predictions import Predicted, predict_shown
 from letterpress.serving.private_request import NO_NAMES
 from letterpress.serving.problems import wrong_field
-from letterpress.serving.request_features import request_features
+from letterpress.serving.request_features import request_features, request_keys
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a request may know: a snapshot, and what arrived since."""
+
+    snapshot: Snapshot
+    overlay: Overlay
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,8 @@ class RankedSlate:
     """What the request said of the items shown; None where the slate is not in the sample of the audit."""
     names: Mapping[str, str]
     """What the request calls those items whose ids were masked, by masked id."""
+    live_until: datetime | None
+    """What was received up to then is in the counts; None when they are the snapshot's alone."""
 
     def to_answer(self) -> RankAnswer:
         """What is sent: the slate with the items' ids as the request gave them."""
@@ -81,6 +92,7 @@ class RankedSlate:
             items=shown,
             model=self.answer.model,
             snapshot=self.answer.snapshot,
+            live_until=self.live_until,
             seed=self.seed,
             builder_id=self.request.builder_id,
             session_id=self.request.session_id,
@@ -92,7 +104,7 @@ class RankedSlate:
 
 def rank_slate(
     model: LoadedModel,
-    snapshot: Snapshot,
+    known: Known,
     request: RankRequest,
     now: datetime,
     *,
@@ -106,9 +118,12 @@ def rank_slate(
     Raises:
         RequestProblemError: 422; k or the items do not fit, or a text could not be logged.
     """
+    snapshot = known.snapshot
     candidates = gather_candidates(model.recommender, snapshot, request, max_items=max_items)
     k = places_to_fill(request.k, model.recommender, len(candidates.item_ids))
-    features = request_features(model.recommender, model.plan, snapshot, request, candidates, now)
+    keys = request_keys(model.recommender, request, candidates)
+    live = known.overlay.read(snapshot, model.recommender.name, keys)
+    features = request_features(model.recommender, model.plan, snapshot, request, candidates, now, keys, live)
     scores = model.scorer.score(features)
     listed: list[float] = scores.tolist()
     slate_id = make_slate_id(now)
@@ -127,6 +142,7 @@ def rank_slate(
         scores=listed,
         described=_sampled(model.recommender, request, answer, seed, audit_share),
         names=names,
+        live_until=None if live is None else live.until,
     )
     if has_escapes and (problem := find_problem(ranked.to_event(), has_escapes=True)) is not None:
         raise wrong_field(problem.field or "", str(problem))

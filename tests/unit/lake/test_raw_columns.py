@@ -45,6 +45,7 @@ EXTRA: dict[str, dict[str, Any]] = {
         "items": ITEMS,
         "seed": 3,
         "candidate_scores": [0.5, None, 0.25],
+        "live_until": "2026-01-05T09:59:59.999999Z",
         "described": [{"item_id": "i1", "attributes": {"warmth": 0.25}, "labels": {"enhancement": "warm"}}],
     },
     "interaction": {"slate_id": "s1", "item_id": "i1", "action": "chosen"},

@@ -15,8 +15,10 @@ from letterpress.clock import ManualClock
 from letterpress.errors import BrokenError, NotYetThereError, StorageError
 from letterpress.lake.known_items import ItemDescription
 from letterpress.lake.ledger import commit_batch
+from letterpress.lake.recent_slates import hash_name
 from letterpress.lake.snapshots import (
     COUNT_NAMES,
+    ENTITIES,
     KEY_SEPARATOR,
     WINDOWS,
     Snapshot,
@@ -49,13 +51,32 @@ MARTS = f"""
     create table ftr_send_hour_hours as select *, 9::bigint as send_hour from ftr_tenant_hours;
     create table dim_items as
         select 'pictures' as recommender, tenant, item_id, 'variant' as item_kind, source_id,
-            attributes, map {{'enhancement': item_id}} as item_labels
+            attributes, map {{'enhancement': item_id}} as item_labels,
+            timestamptz '2026-01-05 09:30:00+00' as known_at
         from (values
             ('t1', 'b', 'p1', map {{'brightness': 0.25, 'contrast': 0.5}}),
             ('t0', 'z', null, map {{'contrast': 0.75}}),
             ('t1', 'a', 'p1', null)
         ) as items (tenant, item_id, source_id, attributes);
-    create table fct_slate_items as select '2026-01-05T10' as hour;
+    create table fct_slate_items as
+        select 'pictures' as recommender, 't1' as tenant, 's1' as slate_id, item_id, '2026-01-05T10' as hour,
+            timestamptz '2026-01-05 10:00:00+00' as shown_at, shown_as_of_at::timestamptz as shown_as_of_at,
+            chosen_as_of_at::timestamptz as chosen_as_of_at, timestamptz '2026-01-06 15:00:00+00' as send_at,
+            segment, item_id as enhancement, 'food' as industry
+        from (values
+            ('a', 'new', '2026-01-05 11:00:00+00', '2026-01-05 12:00:00+00'),
+            ('b', null, '2026-01-05 11:00:00+00', null),
+            ('c', 'new', '2026-01-05 13:00:00+00', null)
+        ) as slates (item_id, segment, shown_as_of_at, chosen_as_of_at);
+    create table stg_letterpress__interactions as
+        select 'pictures' as recommender, 't1' as tenant, event_id, '2026-01-05T10' as stored_as, slate_id,
+            'a' as item_id, timestamptz '2026-01-05 10:05:00+00' as occurred_at, 'chosen' as action,
+            timestamptz '2026-01-05 10:10:00+00' as received_at
+        from (values ('e1', 's1'), ('e0', 'not seen yet')) as interactions (event_id, slate_id);
+    create table stg_letterpress__outcomes as
+        select * replace ('e2' as event_id, timestamptz '2026-01-05 12:00:00+00' as received_at),
+            'clicked' as kind, cast(3 as bigint) as amount
+        from stg_letterpress__interactions where slate_id = 's1';
     create table training_examples as
         select 'pictures' as recommender, 't1' as tenant, slate_id, item_id, position,
             timestamptz '2026-01-05 10:00:00+00' as shown_at
@@ -210,6 +231,7 @@ def test_equal_content_has_an_equal_id(home: Home) -> None:
         "tenant": 1,
         "send_hour": 1,
         "items": 3,
+        "recent": 2,
         "training": 3,
     }
 
@@ -315,3 +337,43 @@ def test_publishing_without_a_warehouse_says_what_to_run(tmp_path: Path) -> None
 def test_an_unknown_recommender_is_named(published: Home) -> None:
     with pytest.raises(StorageError, match="calls_to_action"):
         Snapshot.open(published).items("calls_to_action")
+
+
+def test_recent_slates_are_found_with_the_keys_of_what_is_counted(published: Home) -> None:
+    snapshot = Snapshot.open(published)
+    recent = snapshot.recent("pictures")
+    row, unsegmented = recent.find(hash_name("t1", "s1", "a")), recent.find(hash_name("t1", "s1", "b"))
+    assert row is not None
+    assert unsegmented is not None
+    assert recent.find(hash_name("t1", "s1", "c")) is None, "it was not known yet"
+    assert (recent.chosen[row], recent.chosen[unsegmented]) == (True, False)
+    assert recent.hours[row] == datetime(2026, 1, 5, 10, tzinfo=UTC).timestamp() / 3600
+    places = {entity: place for place, entity in enumerate(ENTITIES)}
+    items, segments = (snapshot.keys_of("pictures", each) for each in ("item", "item_segment"))
+    assert items.keys[recent.keys[row, places["item"]]] == f"t1{KEY_SEPARATOR}a"
+    assert segments.keys[recent.keys[row, places["item_segment"]]] == KEY_SEPARATOR.join(("t1", "a", "new"))
+    assert recent.keys[unsegmented, places["item_segment"]] == len(segments), (
+        "nobody counts without a segment"
+    )
+
+
+def test_reactions_that_are_counted_are_known_by_their_ids(published: Home) -> None:
+    recent = Snapshot.open(published).recent("pictures")
+    assert recent.has_counted(hash_name("t1", "interaction", "e1"))
+    assert not recent.has_counted(hash_name("t1", "outcome", "e1"))
+    assert not recent.has_counted(hash_name("t1", "outcome", "e2")), "it arrived with the hour that follows"
+    assert len(Snapshot.open(published).recent("subjects").reactions) == 0
+
+
+def test_reactions_to_slates_that_have_not_arrived_wait_in_the_snapshot(published: Home) -> None:
+    at = datetime(2026, 1, 5, 10, 10, tzinfo=UTC).timestamp()
+    assert Snapshot.open(published).recent("pictures").waiting.tolist() == [
+        [
+            hash_name("pictures", "t1", "not seen yet"),
+            hash_name("t1", "not seen yet", "a"),
+            at * 1e6,
+            at // 3600,
+            COUNT_NAMES.index("chosen"),
+            1,
+        ]
+    ]

@@ -156,9 +156,7 @@ def clock() -> ManualClock:
 @pytest.fixture
 def marked(tmp_path: Path, clock: ManualClock) -> Iterator[EventLog]:
     """A log whose mark others can read in `live`."""
-    log = EventLog(
-        tmp_path / "service", clock, flush_seconds=0.01, rotate_seconds=60, marks=tmp_path / "live"
-    )
+    log = EventLog(tmp_path / "service", clock, flush_seconds=0.01, rotate_seconds=60, live=tmp_path / "live")
     log.start()
     yield log
     log.stop()

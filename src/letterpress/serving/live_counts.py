@@ -1,0 +1,210 @@
+"""Counts of what arrived since the snapshot's last complete hour, as batch will count it (ADR 0026).
+
+An event is known once it and its slate have arrived. What becomes known is kept by the hour in which it does,
+so that a newer snapshot, which holds the first of these hours, takes them away. The sums over all hours that
+are left are what a request reads. One thread writes; requests read under the same lock.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from letterpress.lake.recent_slates import hash_name
+from letterpress.lake.snapshot_layout import COUNT_NAMES
+from letterpress.lake.snapshots import Snapshot
+from letterpress.serving.live_events import (
+    LiveEvent,
+    LiveInteraction,
+    LiveItem,
+    LiveOutcome,
+    LiveSlate,
+    microseconds,
+    moment_of,
+)
+from letterpress.serving.live_slates import HOUR, Keys, KnownPlace, LiveSlates, Reaction, reaction_of
+from letterpress.serving.live_table import Increments, LiveTable, merge_into
+
+Place = tuple[str, str]
+"""(recommender, entity)."""
+Gain = tuple[int, str, Keys, int, int]
+"""Hour, recommender, keys, column and amount of something that became known."""
+_SHOWN, _CHOSEN = COUNT_NAMES.index("shown"), COUNT_NAMES.index("chosen")
+AT_ONCE = 20
+"""Events that become visible together: a request waits for no more than some hundred microseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRead:
+    """Counts to add to those of the snapshot, and the moment up to which they hold what was received."""
+
+    until: datetime
+    counts: dict[str, NDArray[np.int64]]
+    """By entity, (n_keys, 6)."""
+
+
+class LiveCounts:
+    """The live counts of one worker, relative to one snapshot."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.slates = LiveSlates(snapshot)
+        self.first_hour = first_hour_of(snapshot)
+        self.until: datetime | None = None
+        self.events = 0
+        self._snapshot_id = snapshot.snapshot_id
+        self._lock = threading.Lock()
+        self._totals: dict[Place, LiveTable] = {}
+        self._hours: defaultdict[int, dict[Place, Increments]] = defaultdict(dict)
+        self._seen: defaultdict[int, set[int]] = defaultdict(set)
+        self._chosen: defaultdict[int, set[int]] = defaultdict(set)
+
+    @property
+    def hours(self) -> int:
+        """How many hours are held."""
+        return len(self._hours)
+
+    @property
+    def remembered(self) -> int:
+        """Events and slates in memory."""
+        return sum(map(len, self._seen.values())) + len(self.slates) + self.slates.waiting
+
+    def read(
+        self, snapshot: Snapshot, recommender: str, keys: Mapping[str, Sequence[str]]
+    ) -> LiveRead | None:
+        """What to add for `keys` (by entity) to counts of `snapshot`; None while it belongs to another."""
+        with self._lock:
+            if self.until is None or self._snapshot_id != snapshot.snapshot_id:
+                return None
+            if microseconds(self.until) // HOUR < self.first_hour:
+                return None  # a worker that has just begun still reads what the snapshot holds
+            found = {
+                entity: _find(self._totals.get((recommender, entity)), names)
+                for entity, names in keys.items()
+            }
+            return LiveRead(self.until, found)
+
+    def all_keys(self) -> dict[Place, dict[str, list[int]]]:
+        """Every key with its counts, by recommender and entity."""
+        with self._lock:
+            return {place: dict(table.items()) for place, table in self._totals.items()}
+
+    def apply(self, events: Sequence[LiveEvent], until: datetime) -> None:
+        """Count `events`, sorted by arrival; afterwards everything received up to `until` is counted."""
+        start = 0
+        while start < len(events):
+            end = min(start + AT_ONCE, len(events))
+            while end < len(events) and events[end].received_at == events[end - 1].received_at:
+                end += 1
+            gains = [gain for event in events[start:end] for gain in self._gains(event)]
+            is_last = end == len(events)
+            self._add(gains, until if is_last else moment_of(microseconds(events[end].received_at) - 1))
+            start = end
+        if not events:
+            self._add([], until)
+        self.events += len(events)
+
+    def rebase(self, snapshot: Snapshot) -> None:
+        """Go on from a newer snapshot: what it holds is taken away.
+
+        Raises:
+            ValueError: it is older, so that something would be missing.
+        """
+        first = first_hour_of(snapshot)
+        if first < self.first_hour:
+            raise ValueError(f"expected a snapshot of hour {self.first_hour} or later, found one of {first}")
+        for held in (self._hours, self._seen, self._chosen):
+            for hour in [hour for hour in held if hour < first]:
+                del held[hour]
+        totals: dict[Place, LiveTable] = {}
+        for places in self._hours.values():
+            for place, increments in places.items():
+                totals.setdefault(place, LiveTable()).add(increments)
+        with self._lock:
+            self.first_hour, self._snapshot_id, self._totals = first, snapshot.snapshot_id, totals
+        waited = self.slates.rebase(snapshot, first)
+        self._add([gain for each in waited for gain in self._react(each)], self.until)
+
+    def _add(self, gains: list[Gain], until: datetime | None) -> None:
+        """Put gains into the hours they are known from, and what is not in the snapshot into the totals."""
+        visible: dict[Place, Increments] = {}
+        for hour, recommender, keys, column, amount in gains:
+            if hour < self.first_hour:
+                continue
+            held = self._hours[hour]
+            for entity, key in keys:
+                place = (recommender, entity)
+                merge_into(held.setdefault(place, {}), key, column, amount)
+                merge_into(visible.setdefault(place, {}), key, column, amount)
+        with self._lock:
+            for place, increments in visible.items():
+                self._totals.setdefault(place, LiveTable()).add(increments)
+            if until is not None and (self.until is None or until > self.until):
+                self.until = until
+
+    def _gains(self, event: LiveEvent) -> list[Gain]:
+        """Everything that an event makes known."""
+        if isinstance(event, LiveItem):
+            self.slates.describe(event)
+            return []
+        if not self._is_new(event):
+            return []
+        if isinstance(event, LiveSlate):
+            return self._show(event)
+        reaction = reaction_of(event)
+        return [] if reaction is None else self._react(reaction)
+
+    def _is_new(self, event: LiveSlate | LiveInteraction | LiveOutcome) -> bool:
+        """Whether no event of this id was received before, here or in the days before the snapshot."""
+        kind = type(event).__struct_config__.tag
+        name = hash_name(event.tenant, str(kind), event.event_id)
+        mixed = name ^ hash_name(event.recommender)
+        if any(mixed in seen for seen in self._seen.values()):
+            return False
+        snapshot = self.slates.snapshot
+        if event.recommender in snapshot.manifest.recommenders and snapshot.recent(
+            event.recommender
+        ).has_counted(name):
+            return False
+        self._seen[microseconds(event.received_at) // HOUR].add(mixed)
+        return True
+
+    def _show(self, slate: LiveSlate) -> list[Gain]:
+        hour = microseconds(slate.received_at) // HOUR
+        gains = [(hour, slate.recommender, keys, _SHOWN, 1) for keys in self.slates.add(slate)]
+        for reaction in self.slates.take_waiting(slate):
+            gains += self._react(reaction)
+        return gains
+
+    def _react(self, reaction: Reaction) -> list[Gain]:
+        place = self.slates.find(reaction)
+        if place is None:
+            self.slates.wait(reaction)
+            return []
+        if reaction.hour < place.shown_hour:
+            return []
+        known = max(reaction.received_at, place.received_at) // HOUR
+        if reaction.column == _CHOSEN and not self._is_first_choice(reaction, place, known):
+            return []
+        return [(known, reaction.recommender, place.keys, reaction.column, reaction.amount)]
+
+    def _is_first_choice(self, choice: Reaction, place: KnownPlace, known: int) -> bool:
+        """An item of a slate is chosen once, however often somebody says so."""
+        if place.is_chosen or any(choice.place in chosen for chosen in self._chosen.values()):
+            return False
+        self._chosen[known].add(choice.place)
+        return True
+
+
+def first_hour_of(snapshot: Snapshot) -> int:
+    """The hour since 1970 that the snapshot does not hold any more."""
+    return 0 if snapshot.as_of is None else microseconds(snapshot.as_of) // HOUR
+
+
+def _find(table: LiveTable | None, keys: Sequence[str]) -> NDArray[np.int64]:
+    return np.zeros((len(keys), len(COUNT_NAMES)), np.int64) if table is None else table.find(keys)
