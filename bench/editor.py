@@ -13,6 +13,7 @@ from letterpress.errors import BrokenError
 from letterpress.lake.snapshots import Snapshot
 from letterpress.recommenders import get_recommender
 from letterpress.recommenders.image_enhancement import ENHANCEMENTS, INDUSTRIES, SEGMENTS
+from letterpress.serving.overlay import Overlay
 from letterpress.serving.service import RankingService
 from letterpress.settings import Settings
 
@@ -86,9 +87,16 @@ class Editor:
             raise BrokenError(f"expected {len(events)} events to be accepted, found {answer}.")
 
 
-def serve_slates(settings: Settings, clock: ManualClock, *, slates: int, seed: int = 0) -> None:
-    """Slates and what becomes of half of them, by a service that starts and stops; all of it is landed."""
+def serve_slates(
+    settings: Settings, clock: ManualClock, *, slates: int, seed: int = 0, live: bool = True
+) -> None:
+    """Slates and what becomes of half of them, by a service that starts and stops; all of it is landed.
+
+    Without `live` counts the slates have those of the snapshot alone.
+    """
     service = RankingService(settings, clock)
+    if not live:
+        service.overlay = Overlay(settings.paths, clock, lambda: None)
     service.start()
 
     async def serve() -> None:
