@@ -51,7 +51,7 @@ SLATES = 700
 def ask_for_slates(
     settings: Settings, clock: ManualClock, *, slates: int, seed: int = 0, live: bool = True
 ) -> None:
-    """Slates and what becomes of them, through the service into raw; with the snapshot's counts if not `live`."""
+    """Slates and what becomes of them, through the service into raw; with live counts, or without."""
     serve_slates(settings, clock, slates=slates, seed=seed, live=live)
     clock.advance(HOUR)
     ingest_landing(settings, clock)
