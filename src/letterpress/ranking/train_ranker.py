@@ -167,7 +167,8 @@ def require_teachable(train: TrainingSet, recommender: Recommender, *, is_listwi
     """Refuse data that would give a model that looks fine and knows nothing.
 
     Raises:
-        NotEnoughDataError: too few slates or campaigns, nothing clicked, equal labels, single items.
+        NotEnoughDataError: too few slates or campaigns, nothing clicked, equal labels, single items, or no
+            feature that tells items apart.
     """
     name = recommender.name
     train.require(recommender.gates.min_training_slates, f"train {name} on")
@@ -180,8 +181,19 @@ def require_teachable(train: TrainingSet, recommender: Recommender, *, is_listwi
             f"{name}: expected gains that differ, found {train.gains[0]:.4g} in all {train.rows} rows; "
             "check the declared targets against the log."
         )
+    if not _has_a_telling_feature(train.features):
+        raise NotEnoughDataError(
+            f"{name}: expected features that differ between items, found every one of "
+            f"{train.features.shape[1]} constant or missing; see what is known of them with "
+            "`letterpress features --list`."
+        )
     if is_listwise:
         _require_comparisons(train, name)
+
+
+def _has_a_telling_feature(features: Floats) -> bool:
+    """Whether any column has two values, a missing one among them; column by column, as most stop at once."""
+    return any(bool((column != column[0]).any() and not np.isnan(column).all()) for column in features.T)
 
 
 def _require_gains(valid: TrainingSet, name: str) -> None:

@@ -42,6 +42,13 @@ def test_slates_whose_outcomes_may_still_come_are_left_out_and_counted(
     assert whole.unripe_slates == 2
 
 
+def test_targets_of_which_no_window_has_closed_are_refused_with_the_next_step(
+    pets: Recommender, schema: FeatureSchema
+) -> None:
+    with pytest.raises(NotEnoughDataError, match=r"only 2 younger ones; wait for their outcomes"):
+        training_set_from([examples([0, 1])], pets, schema)
+
+
 def test_the_newest_event_and_not_the_newest_slate_closes_the_window(
     pets: Recommender, schema: FeatureSchema
 ) -> None:

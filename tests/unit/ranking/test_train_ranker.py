@@ -103,6 +103,11 @@ def with_single_items() -> TrainingSet:
     )
 
 
+def with_features(value: float) -> TrainingSet:
+    whole = world(100, 1)
+    return replace(whole, features=np.full_like(whole.features, value))
+
+
 @pytest.mark.parametrize(
     ("part", "sentence"),
     [
@@ -111,6 +116,8 @@ def with_single_items() -> TrainingSet:
         (replace(world(100, 1), gains=np.full(600, 0.5, dtype=np.float32)), "found 0.5 in all 600 rows"),
         (replace(world(100, 1), campaign_codes=np.zeros(100, dtype=np.int32)), "several campaigns, found 1"),
         (with_single_items(), "one item in each of 100"),
+        (with_features(5.0), "found every one of 4 constant or missing"),
+        (with_features(np.nan), "found every one of 4 constant or missing"),
     ],
 )
 def test_data_that_cannot_teach_is_refused_in_a_sentence(part: TrainingSet, sentence: str) -> None:
