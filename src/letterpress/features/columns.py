@@ -178,8 +178,18 @@ def _count_rows(recommender: Recommender) -> NDArray[np.intp]:
 
 
 def count_row(recommender: Recommender, entity: str, count: str, window: str = "birth") -> int:
-    """The row of `Columns.counts` that holds a count of an entity over a window."""
+    """The row of `Columns.counts` that holds a count of an entity over a window.
+
+    Raises:
+        ValueError: the recommender keeps no such count, so that a feature would have no source.
+    """
     windows = count_windows(recommender)
+    for name, known in ((entity, recommender.evidence_entities), (count, COUNT_NAMES), (window, windows)):
+        if name not in known:
+            raise ValueError(
+                f"expected one of {', '.join(known)} as a source of features of {recommender.name}, found "
+                f"{name!r}; correct its declaration in recommenders/ and run `letterpress features --list`."
+            )
     block = recommender.evidence_entities.index(entity) * len(windows) + windows.index(window)
     return block * len(COUNT_NAMES) + COUNT_NAMES.index(count)
 

@@ -72,17 +72,30 @@ def trial_plan(recommender: Recommender) -> FeaturePlan:
     """The plan of a recommender that may list candidates: to try them, not to train or serve with.
 
     Raises:
-        ValueError: it lists a feature twice.
+        ValueError: it lists a feature twice, or one whose default is no number or whose source is unknown.
     """
     views = tuple(VIEWS[name](recommender) for name in recommender.feature_views)
     features = tuple(feature for view in views for feature in view.features)
     names = tuple(feature.name for feature in features)
     if len(set(names)) != len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
-        raise ValueError(f"expected features of {recommender.name} declared once, found twice: {twice}")
+        raise ValueError(
+            f"expected features of {recommender.name} declared once, found twice: {twice}; rename one in "
+            "features/ and run `letterpress features --list`."
+        )
+    _require_numbers(recommender, features)
     ends = np.cumsum([len(view.features) for view in views]).tolist()
     fills = tuple((end - len(view.features), end, view.fill) for view, end in zip(views, ends, strict=True))
     return FeaturePlan(views, features, names, _hash(features), fills)
+
+
+def _require_numbers(recommender: Recommender, features: tuple[Feature, ...]) -> None:
+    for feature in features:
+        if isinstance(feature.default, bool) or not isinstance(feature.default, int | float):
+            raise ValueError(
+                f"expected a number as the default of feature {feature.name} of {recommender.name}, found "
+                f"{feature.default!r}; correct its declaration and run `letterpress features --list`."
+            )
 
 
 def _hash(features: tuple[Feature, ...]) -> str:

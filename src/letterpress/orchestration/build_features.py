@@ -184,4 +184,8 @@ def _raise_failure(results: list[dict[str, Any]], output: str, settings: Setting
             f"The rows are found by the query under {settings.paths.airflow}/dbt/target/compiled; "
             "mend the log and run `letterpress features` again."
         )
-    raise BrokenError(f"expected dbt to build {name}, found: {message}. The whole log is {log}.")
+    raise BrokenError(
+        f"expected dbt to build {name}, found: {message}. The published snapshot stays. Run `letterpress "
+        "lake --verify` to find a file that was changed, mend it or the model, and run `letterpress "
+        f"features` again; the whole log is {log}."
+    )
