@@ -29,7 +29,7 @@ from letterpress.serving.live_events import (
     moment_of,
 )
 from letterpress.serving.live_slates import HOUR, Keys, KnownPlace, LiveSlates, Reaction, reaction_of
-from letterpress.serving.live_table import Increments, LiveTable, merge_into
+from letterpress.serving.live_table import N_COUNTS, Increments, LiveTable, merge_into
 
 Place = tuple[str, str]
 """(recommender, entity)."""
@@ -132,20 +132,33 @@ class LiveCounts:
 
     def _add(self, gains: list[Gain], until: datetime | None) -> None:
         """Put gains into the hours they are known from, and what is not in the snapshot into the totals."""
-        visible: dict[Place, Increments] = {}
-        for hour, recommender, keys, column, amount in gains:
-            if hour < self.first_hour:
-                continue
-            held = self._hours[hour]
-            for entity, key in keys:
-                place = (recommender, entity)
-                merge_into(held.setdefault(place, {}), key, column, amount)
-                merge_into(visible.setdefault(place, {}), key, column, amount)
+        visible = self._by_place([gain for gain in gains if gain[0] >= self.first_hour])
         with self._lock:
-            for place, increments in visible.items():
-                self._totals.setdefault(place, LiveTable()).add(increments)
+            for hours in visible.values():
+                for place, increments in hours.items():
+                    self._totals.setdefault(place, LiveTable()).add(increments)
             if until is not None and (self.until is None or until > self.until):
                 self.until = until
+
+    def _by_place(self, gains: list[Gain]) -> dict[int, dict[Place, Increments]]:
+        """The gains of each hour by place, which are also added to what is held of that hour."""
+        found: dict[int, dict[Place, Increments]] = {}
+        for hour, recommender, keys, column, amount in gains:
+            places = found.setdefault(hour, {})
+            for entity, key in keys:
+                place = (recommender, entity)
+                increments = places.get(place)
+                if increments is None:
+                    increments = places[place] = {}
+                row = increments.get(key)
+                if row is None:
+                    row = increments[key] = [0] * N_COUNTS
+                row[column] += amount
+        for hour, places in found.items():
+            held = self._hours[hour]
+            for place, increments in places.items():
+                merge_into(held.setdefault(place, {}), increments)
+        return found
 
     def _gains(self, event: LiveEvent) -> list[Gain]:
         """Everything that an event makes known."""

@@ -18,6 +18,8 @@ from letterpress.lake.snapshots import Snapshot
 from letterpress.serving.live_events import LiveInteraction, LiveItem, LiveOutcome, LiveSlate, microseconds
 
 HOUR = 3_600_000_000
+MOST_DESCRIBED = 100_000
+"""Descriptions of the snapshot that are kept decoded."""
 _COLUMNS = {name: column for column, name in enumerate(COUNT_NAMES)}
 
 Keys = tuple[tuple[str, str], ...]
@@ -87,6 +89,7 @@ class LiveSlates:
         self._campaigns: dict[tuple[str | None, str | None, int | None], CampaignContext] = {}
         self._versions: defaultdict[str, list[tuple[int, str | None]]] = defaultdict(list)
         self._waiting: defaultdict[int, list[Reaction]] = defaultdict(list)
+        self._described: dict[str, tuple[int, str | None] | None] = {}
         self.waiting = 0
         self._wait_as_in_snapshot()
 
@@ -151,6 +154,7 @@ class LiveSlates:
     def rebase(self, snapshot: Snapshot, first_hour: int) -> list[Reaction]:
         """Go on from a newer snapshot that holds everything before `first_hour`; what waited since then."""
         self.snapshot = snapshot
+        self._described.clear()
         for hour in [hour for hour in self._by_hour if hour < first_hour]:
             for name in self._by_hour.pop(hour):
                 del self._slates[name]
@@ -204,17 +208,34 @@ class LiveSlates:
         """Of each item as it was known when the slate was shown; failing that, as it first became known."""
         if slate.recommender not in self.snapshot.manifest.recommenders:
             return (None,) * len(item_ids)
-        items, recent = self.snapshot.items(slate.recommender), self.snapshot.recent(slate.recommender)
         found = []
-        for item_id, row in zip(item_ids, items.find(slate.tenant, item_ids).tolist(), strict=True):
-            versions = self._versions.get(KEY_SEPARATOR.join((slate.recommender, slate.tenant, item_id)), [])
-            if row < len(items):
-                label = items.describe(row).labels.get("enhancement")
-                versions = sorted([(int(recent.items_known_at[row]), label), *versions], key=itemgetter(0))
+        for item_id in item_ids:
+            name = KEY_SEPARATOR.join((slate.recommender, slate.tenant, item_id))
+            versions = self._versions.get(name, [])
+            described = self._describe_in_snapshot(name, slate, item_id)
+            if described is not None:
+                versions = sorted([described, *versions], key=itemgetter(0))
             in_time = [label for known_at, label in versions if known_at <= shown]
             late = [label for known_at, label in versions[:1] if known_at <= received]
             found.append(in_time[-1] if in_time else late[0] if late else None)
         return tuple(found)
+
+    def _describe_in_snapshot(
+        self, name: str, slate: LiveSlate, item_id: str
+    ) -> tuple[int, str | None] | None:
+        """When the snapshot's description of an item arrived, and its enhancement; None when it has none."""
+        if name not in self._described:
+            if len(self._described) >= MOST_DESCRIBED:
+                self._described.clear()
+            items = self.snapshot.items(slate.recommender)
+            row = int(items.find(slate.tenant, [item_id])[0])
+            known_at = self.snapshot.recent(slate.recommender).items_known_at
+            self._described[name] = (
+                None
+                if row == len(items)
+                else (int(known_at[row]), items.describe(row).labels.get("enhancement"))
+            )
+        return self._described[name]
 
 
 def _keys(slate: _Slate, places: tuple[int, ...] | None = None) -> list[Keys]:

@@ -25,13 +25,13 @@ class LiveTable:
         return len(self._rows)
 
     def add(self, increments: Mapping[str, Sequence[int]]) -> None:
-        for key, amounts in increments.items():
-            row = self._rows.get(key)
-            if row is None:
-                row = self._rows[key] = len(self._rows) + 1
-                if row == len(self._counts):
-                    self._counts = np.concatenate([self._counts, np.zeros_like(self._counts)])
-            self._counts[row] += amounts
+        """Add to many keys at once."""
+        if not increments:
+            return
+        rows = [self._rows.setdefault(key, len(self._rows) + 1) for key in increments]
+        while len(self._rows) >= len(self._counts):
+            self._counts = np.concatenate([self._counts, np.zeros_like(self._counts)])
+        self._counts[rows] += np.array(list(increments.values()), np.int64)
 
     def find(self, keys: Sequence[str]) -> NDArray[np.int64]:
         """Counts (n_keys, 6)."""
@@ -43,9 +43,8 @@ class LiveTable:
         return ((key, self._counts[row].tolist()) for key, row in self._rows.items())
 
 
-def merge_into(target: Increments, key: str, column: int, amount: int) -> None:
-    """Add one amount to the increments of a key."""
-    row = target.get(key)
-    if row is None:
-        row = target[key] = [0] * N_COUNTS
-    row[column] += amount
+def merge_into(target: Increments, increments: Increments) -> None:
+    """Add increments to those that are held; those that are new are kept as they are."""
+    for key, amounts in increments.items():
+        held = target.get(key)
+        target[key] = amounts if held is None else [n + more for n, more in zip(held, amounts, strict=True)]
