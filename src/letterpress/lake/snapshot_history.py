@@ -68,3 +68,16 @@ def read_history(home: Home) -> dict[str, SnapshotMark]:
             f"expected the history of snapshots in {path}, found: {as_clause(error)}. Delete it: slates of "
             "older snapshots cannot be audited then; those of the next are."
         ) from error
+
+
+def forget_in_history(home: Home, tenant: str) -> None:
+    """Let go of what the marks say that a forgotten tenant denied; its slates are gone too."""
+    marks = read_history(home)
+    kept = {
+        name: msgspec.structs.replace(
+            mark, denied={owner: names for owner, names in mark.denied.items() if owner != tenant}
+        )
+        for name, mark in marks.items()
+    }
+    if kept != marks:
+        write_atomically(home.snapshots / HISTORY, msgspec.json.encode(kept))

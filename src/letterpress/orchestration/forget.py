@@ -25,6 +25,7 @@ from letterpress.lake.masking import mask_name
 from letterpress.lake.mentions import find_mentions
 from letterpress.lake.residue import find_names, names_in_folder, overwrite_names, unreadable_copies
 from letterpress.lake.service_log import service_log_folder
+from letterpress.lake.snapshot_history import forget_in_history
 from letterpress.lake.snapshot_layout import CURRENT, read_current
 from letterpress.lake.snapshots import keep_only_current
 from letterpress.lake.subject import Subject, forgetting_folder, request_id
@@ -98,6 +99,7 @@ def _finish(
     models = _models(home, subject, erased)
     if subject.kind == "tenant":
         forget_denied(home, subject.tenant or "")
+        forget_in_history(home, subject.tenant or "")
     rebuilt = _rebuild(settings, subject, erased, clock)
     if subject.kind == "tenant":
         TenantKeys(home.keys).destroy(subject.tenant or "")
