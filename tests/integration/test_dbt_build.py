@@ -420,8 +420,10 @@ def test_a_broken_rule_is_named_and_refused(start: datetime, write_raw: WriteRaw
         build_features(settings)
 
 
-def test_rules_hold_on_fixed_rows(built: Settings) -> None:
-    results = run_dbt(built, ["test", "--select", "test_type:unit"])
+@pytest.mark.parametrize("range_text", [None, "2026-01-05T03--2026-01-05T04"])
+def test_rules_hold_on_fixed_rows_whatever_hours_are_built(built: Settings, range_text: str | None) -> None:
+    changed = HourRange.parse(range_text) if range_text else None
+    results = run_dbt(built, ["test", "--select", "test_type:unit"], changed)
     assert len(results) >= 4
     assert {each["status"] for each in results} == {"pass"}
 
