@@ -31,7 +31,7 @@ from letterpress.lake.snapshot_layout import (
     Manifest,
     RecommenderEntry,
     encode_manifest,
-    hash_file,
+    hash_files,
     snapshot_id,
 )
 from letterpress.ranking.bundle import ModelBundle
@@ -59,7 +59,9 @@ def write_snapshot(home: Home, *, items: int = 1000, seed: int = 0) -> str:
             recommender.attributes, feature_names(recommender), schema_hash(recommender), rows
         )
     paths = sorted(path for path in staged.rglob("*") if path.is_file())
-    files = {str(path.relative_to(staged)): hash_file(path) for path in paths}
+    files = {
+        str(path.relative_to(staged)): entry for path, entry in zip(paths, hash_files(paths), strict=True)
+    }
     manifest = Manifest(FORMAT, NOW, None, None, entries, files)
     (staged / MANIFEST).write_bytes(encode_manifest(manifest))
     name = snapshot_id(manifest)
@@ -105,7 +107,8 @@ def _write_items(folder: Path, recommender: Recommender, items: int, seed: int) 
         pa.chunked_array([[TENANT] * items]),
         pa.chunked_array([[f"{TENANT}{KEY_SEPARATOR}{item_id}" for item_id in item_ids]]),
         pa.chunked_array([described]),
-        random.random((items, len(recommender.attributes))),
+        [list(random.random((len(recommender.attributes), items)))],
+        len(recommender.attributes),
     )
     return items
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from letterpress.lake.array_file import Batch, write_rows
 from letterpress.lake.key_table import KeyTable, write_key_table
 from letterpress.lake.known_items import DESCRIBED, ITEMS, SPANS
 from letterpress.lake.recent_slates import export_recent
@@ -27,6 +29,7 @@ from letterpress.lake.snapshot_layout import (
 from letterpress.lake.text_column import TextColumn, write_texts
 
 _ROW_GROUP_ROWS = 65536
+_MOST_IN_HALF = int(np.iinfo(np.int32).max)
 
 
 def export_recommender(
@@ -78,10 +81,12 @@ def _export_counts(
             **_window_starts(as_of),
         },
     ).to_arrow_table()
-    counts: NDArray[np.int64] = np.empty((table.num_rows, table.num_columns - 1), np.int64)
-    for column in range(counts.shape[1]):
-        counts[:, column] = table.column(column + 1).to_numpy()
-    write_entity(folder, entity, table["key"], counts)
+    sums = table.columns[1:]
+    fits = all((pc.max(column).as_py() or 0) <= _MOST_IN_HALF for column in sums)
+    counts: NDArray[np.integer] = np.empty((len(sums), table.num_rows), np.int32 if fits else np.int64)
+    for place, column in enumerate(sums):
+        counts[place] = column.to_numpy()
+    write_entity(folder, entity, table["key"], counts.T)
     return int(table.num_rows)
 
 
@@ -108,36 +113,38 @@ def _windowed_sums() -> str:
 _WINDOWED_SUMS = _windowed_sums()
 
 
-def write_entity(folder: Path, entity: str, keys: pa.ChunkedArray, counts: NDArray[np.int64]) -> None:
+def write_entity(folder: Path, entity: str, keys: pa.ChunkedArray, counts: NDArray[np.integer]) -> None:
     """Write `keys` (n,) and their `counts` (n, windows * 6), window by window in the order of `COUNT_NAMES`.
 
     They are stored in half the space where all of them fit.
     """
     write_key_table(folder, entity, keys)
-    fits = not len(counts) or int(counts.max()) <= np.iinfo(np.int32).max
-    with_unknown = np.zeros(
-        (len(counts) + 1, len(WINDOWS) * len(COUNT_NAMES)), np.int32 if fits else np.int64
-    )
-    with_unknown[:-1] = counts
-    np.save(folder / f"{entity}.npy", with_unknown)
+    fits = not len(counts) or int(counts.max()) <= _MOST_IN_HALF
+    width = len(WINDOWS) * len(COUNT_NAMES)
+    batches = [list(counts.T), [np.zeros(1, np.int32)] * width]
+    write_rows(folder / f"{entity}.npy", batches, (len(counts) + 1, width), np.int32 if fits else np.int64)
 
 
 def _export_items(
     connection: duckdb.DuckDBPyConnection, folder: Path, recommender: str, attributes: tuple[str, ...]
 ) -> int:
     """Who the items are, what is known of them, and `items.npy`: attributes, NaN where missing."""
-    wanted = "".join(", attributes[?]" for _ in attributes)
+    n = len(attributes)
+    wanted = ", attributes[?]" * n
     described = "to_json(struct_pack(kind := item_kind, source_id := source_id, labels := item_labels))"
     table: pa.Table = connection.sql(
         f"select tenant, concat_ws(?, tenant, item_id) as key, {described}::varchar as described{wanted} "  # noqa: S608 - markers
         "from dim_items where recommender = ? order by tenant, item_id",
         params=[KEY_SEPARATOR, *attributes, recommender],
     ).to_arrow_table()
-    values: NDArray[np.float64] = np.full((table.num_rows, len(attributes)), np.nan)
-    for column in range(len(attributes)):
-        values[:, column] = table.column(3 + column).cast("float64").to_numpy()
-    write_items(folder, table["tenant"], table["key"], table["described"], values)
+    write_items(folder, table["tenant"], table["key"], table["described"], _values(table, n), n)
     return int(table.num_rows)
+
+
+def _values(table: pa.Table, attributes: int) -> Iterator[Batch]:
+    for batch in table.to_batches():
+        columns = (batch.column(3 + place).cast("float64") for place in range(attributes))
+        yield [column.to_numpy(zero_copy_only=False) for column in columns]
 
 
 def write_items(
@@ -145,12 +152,13 @@ def write_items(
     tenants: pa.ChunkedArray,
     keys: pa.ChunkedArray,
     described: pa.ChunkedArray,
-    attributes: NDArray[np.float64],
+    attributes: Iterable[Batch],
+    n_attributes: int,
 ) -> None:
     """Write items sorted by tenant; `described` is JSON. Their counts must have been written before."""
     write_key_table(folder, ITEMS, keys)
     write_texts(folder, DESCRIBED, described)
-    np.save(folder / "items.npy", attributes)
+    write_rows(folder / "items.npy", attributes, (len(keys), n_attributes), np.float64)
     counted = KeyTable.open(folder, "item")
     np.save(folder / "items.count_rows.npy", counted.find_all(TextColumn.open(folder, ITEMS)))
     names = pc.run_end_encode(tenants.combine_chunks()) if len(tenants) else None

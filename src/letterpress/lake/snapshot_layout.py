@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -36,6 +38,8 @@ KNOWN_COUNTS = tuple(
 KEY_SEPARATOR = "\x1f"
 MANIFEST = "manifest.json"
 CURRENT = "current.json"
+_HASHERS = 4
+"""Files hashed at a time; SHA-256 lets other threads run."""
 REBUILD = "Run `letterpress features` to publish a new one."
 
 
@@ -116,6 +120,12 @@ def hash_file(path: Path) -> FileEntry:
     return FileEntry(digest, path.stat().st_size)
 
 
+def hash_files(paths: Sequence[Path]) -> list[FileEntry]:
+    """The same of many files, in their order."""
+    with ThreadPoolExecutor(_HASHERS) as pool:
+        return list(pool.map(hash_file, paths))
+
+
 def read_current(home: Home) -> Current | None:
     """What `current.json` says; None when nothing was ever published.
 
@@ -185,6 +195,12 @@ def verify_file(folder: Path, name: str, entry: FileEntry) -> Path:
             f"{folder.name}, found {found.n_bytes} bytes with {found.sha256[:12]}. {REBUILD}"
         )
     return path
+
+
+def verify_files(folder: Path, files: Mapping[str, FileEntry]) -> None:
+    """Raises StorageError for the first file whose content is not what the manifest says."""
+    with ThreadPoolExecutor(_HASHERS) as pool:
+        list(pool.map(partial(verify_file, folder), files, files.values()))
 
 
 def check_schema_hashes(manifest: Manifest, folder: Path, expected: Mapping[str, str]) -> None:

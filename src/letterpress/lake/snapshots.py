@@ -44,12 +44,13 @@ from letterpress.lake.snapshot_layout import (
     SnapshotSpec,
     check_schema_hashes,
     encode_manifest,
-    hash_file,
+    hash_files,
     read_current,
     read_current_or_none,
     read_manifest,
     snapshot_id,
     verify_file,
+    verify_files,
 )
 from letterpress.lake.warehouse import connect_warehouse
 from letterpress.settings import Home
@@ -122,7 +123,8 @@ def _write_files(
     if denied := read_denied(home.root):
         write_denied(staged, denied)
     paths = sorted(path for path in staged.rglob("*") if path.is_file())
-    files = {str(path.relative_to(staged)): hash_file(path) for path in paths}
+    hashed = zip(paths, hash_files(paths), strict=True)
+    files = {str(path.relative_to(staged)): entry for path, entry in hashed}
     manifest = Manifest(FORMAT, as_of, first_hour, last_hour, entries, files)
     (staged / MANIFEST).write_bytes(encode_manifest(manifest))
     sync_paths((*paths, staged / MANIFEST, *(staged / recommender for recommender in entries), staged))
@@ -154,8 +156,7 @@ def _move_into_place(home: Home, staged: Path, manifest: Manifest) -> bool:
     folder = home.snapshots / snapshot_id(manifest)
     if folder.exists():
         try:
-            for name, entry in read_manifest(folder).files.items():
-                verify_file(folder, name, entry)
+            verify_files(folder, read_manifest(folder).files)
         except StorageError:
             folder.rename(staged / "damaged")
         else:
@@ -240,9 +241,8 @@ class Snapshot:
         manifest = read_manifest(folder)
         check_schema_hashes(manifest, folder, schema_hashes or {})
         opened = cls(folder, manifest)
-        for name, entry in manifest.files.items():
-            if not name.endswith(TRAINING):
-                verify_file(folder, name, entry)
+        served = {name: entry for name, entry in manifest.files.items() if not name.endswith(TRAINING)}
+        verify_files(folder, served)
         for recommender in manifest.recommenders:
             opened._load(recommender)
         if DENIED in manifest.files:
