@@ -212,7 +212,8 @@ def test_what_a_tenant_denied_is_missing_where_it_is_served_and_where_it_is_trai
         )
         assert is_missing == (slate.tenant == tenant)
     assert record_of(own, clock).mismatches == 0
-    assert parts_of(own, next(each.slate_id for each in slates if each.tenant == tenant)) == ALL_BUT_LIVE
+    replayed = next(each.slate_id for each in slates if each.tenant == tenant)
+    assert parts_of(own, replayed) == all_parts_equal(own, replayed)
 
     trained = read_training_set(snapshot, PICTURES)
     of_tenant = np.repeat(
@@ -249,11 +250,17 @@ ALL_BUT_LIVE = ALL_EQUAL | {"features": None}
 """What lay on the snapshot is not in it; the audit counts it again from raw."""
 
 
+def all_parts_equal(settings: Settings, slate_id: str) -> dict[str, bool | None]:
+    """What an honest slate replays as. The first ones of a service come before its live counts."""
+    has_live_counts = find_slate(settings.paths, slate_id).live_until is not None
+    return ALL_BUT_LIVE if has_live_counts else ALL_EQUAL
+
+
 def test_slates_of_every_kind_of_model_replay_with_features_scores_order_and_propensities(
     own: Settings,
 ) -> None:
     for slate_id in (*slate_ids(own, count=3), *slate_ids(own, count=3, explored=True)):
-        assert parts_of(own, slate_id) == ALL_BUT_LIVE  # of popularity
+        assert parts_of(own, slate_id) == all_parts_equal(own, slate_id)  # of popularity
     clock = ManualClock(END + timedelta(days=2))
     trees = model_version(own.paths, RECOMMENDER, 2)
     assert trees.open_bundle().manifest.kind == "xgboost"

@@ -27,6 +27,9 @@ _MARTS = f"""
             'picture_variant' as item_kind,
             timestamptz '2026-01-05 00:00:00+00' + to_hours(slate::integer % 72) as shown_at,
             strftime(shown_at at time zone 'UTC', '%Y-%m-%dT%H') as hour,
+            date_trunc('hour', shown_at) + interval 1 hour as shown_as_of_at,
+            case when place = 1 then shown_as_of_at end as chosen_as_of_at,
+            null::timestamptz as send_at,
             (place = 1)::integer as chosen, 1000::bigint as delivered, (10 + place)::bigint as clicked,
             1::bigint as converted, 0::bigint as unsubscribed
         from range({SLATES}) slates(slate), range(1, 5) places(place);
@@ -39,11 +42,21 @@ _MARTS = f"""
         select
             *, {_TOTALS}, 'hero' as slot, 0.25 as propensity, 'uniform' as policy,
             'promotion' as campaign_type, 'clicks' as goal, 0.5 as mobile_share,
-            null::timestamptz as send_at, map {{'a': 'b'}} as context_labels,
+            map {{'a': 'b'}} as context_labels,
             'picture' as source_id, map {{'brightness': 0.5}} as attributes,
             map {{'enhancement': 'warm'}} as item_labels, null::varchar as logged_schema_hash,
             null::double[] as logged_features
         from fct_slate_items;
+    create table stg_letterpress__interactions as
+        select
+            recommender, tenant, slate_id || '-chosen' as event_id, slate_id, item_id,
+            shown_at as occurred_at, shown_at as received_at, hour as stored_as, 'chosen' as action
+        from fct_slate_items where chosen = 1;
+    create table stg_letterpress__outcomes as
+        select
+            * exclude (action) replace (slate_id || '-clicked' as event_id), 'clicked' as kind,
+            11::bigint as amount
+        from stg_letterpress__interactions;
     create table dim_items as
         select distinct
             recommender, tenant, item_id, 'picture_variant' as item_kind, 'picture' as source_id,
