@@ -5,6 +5,7 @@ images and recommenders.
 """
 
 from letterpress.features.columns import (
+    SHARED_ENTITIES,
     Columns,
     attribute_rows,
     columns_for_batch,
@@ -23,6 +24,7 @@ from letterpress.features.views import (
 )
 
 __all__ = [
+    "SHARED_ENTITIES",
     "VIEWS",
     "Columns",
     "Feature",

@@ -24,6 +24,8 @@ ENTITY_KEYS: dict[str, tuple[str, ...]] = {
     "tenant": ("tenant",),
     "send_hour": ("tenant", "send_hour"),
 }
+SHARED_ENTITIES = frozenset({"tenant", "send_hour"})
+"""Those of which all items of a request have the same key."""
 WINDOWS = ("birth", "28d", "7d", "1d")
 """What a snapshot counts over, from the longest."""
 KEY_SEPARATOR = "\x1f"
@@ -131,7 +133,10 @@ def columns_for_request(
     counts: Mapping[str, NDArray[np.int64]],
     shown_at: datetime,
 ) -> Columns:
-    """Columns of one request: one campaign, `attributes` `(n, n_attributes)` and `labels` of its items."""
+    """Columns of one request: one campaign, `attributes` `(n, n_attributes)` and `labels` of its items.
+
+    Counts of an entity are `(n, windows * 6)`, or `(1, windows * 6)` where all items have the same.
+    """
     nan = float("nan")
     context = np.array(context_row(recommender, campaign, shown_at), np.float64)[:, None]
     item_codes = np.empty((len(recommender.item_vocabularies), len(labels)), np.float64)
@@ -139,13 +144,18 @@ def columns_for_request(
         codes = _codes(vocabulary)
         item_codes[row] = [codes.get(item.get(label), nan) for item in labels]
     rows = _count_rows(recommender)
-    found = [counts[entity].T.take(rows, axis=0) for entity in recommender.evidence_entities]
+    entities = recommender.evidence_entities
+    found = np.empty((len(rows) * len(entities), len(labels)), np.float64)
+    for place, entity in enumerate(entities):
+        known = counts[entity].T
+        read = known if len(rows) == len(known) else known[rows]
+        found[place * len(rows) : (place + 1) * len(rows)] = read
     return Columns(
         len(labels),
         context,
         attributes.T,
         item_codes,
-        np.concatenate(found, dtype=np.float64),
+        found,
         _request_texts(recommender, labels),
     )
 

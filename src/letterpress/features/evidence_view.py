@@ -18,6 +18,8 @@ from letterpress.recommenders import EvidenceRate, Recommender, Window
 
 Reading = tuple[str, EvidenceRate, Window]
 """An entity, what is read of it, and over which window."""
+Total = tuple[str, str, Window, float]
+"""An entity, a count, over which window, and the half-life in days where that is decayed."""
 
 _WORDS = {
     "item": "the item",
@@ -50,7 +52,7 @@ def decay_weights(half_life_days: float) -> tuple[float, ...]:
 class _Counted:
     """Counts `(n, rows)` of several (entity, count, window) at once."""
 
-    def __init__(self, recommender: Recommender, wanted: Sequence[tuple[str, str, Window, float]]) -> None:
+    def __init__(self, recommender: Recommender, wanted: Sequence[Total]) -> None:
         def rows(which: Sequence[tuple[str, str]], window: str) -> NDArray[np.intp]:
             return np.array([count_row(recommender, *each, window) for each in which], np.intp)
 
@@ -81,36 +83,40 @@ class _Counted:
 
 
 class ShrunkenRates:
-    """`(numerator + prior * weight) / (denominator + weight)` of several readings at once."""
+    """`(numerator + prior * weight) / (denominator + weight)` of several readings, and `totals`, at once."""
 
-    def __init__(self, recommender: Recommender, readings: Sequence[Reading]) -> None:
-        def counted(*, numerators: bool) -> _Counted:
-            return _Counted(
-                recommender,
-                [
-                    (entity, rate.numerator if numerators else rate.denominator, window, rate.half_life_days)
-                    for entity, rate, window in readings
-                ],
-            )
+    def __init__(
+        self, recommender: Recommender, readings: Sequence[Reading], totals: Sequence[Total] = ()
+    ) -> None:
+        def wanted(name: str) -> list[Total]:
+            return [
+                (entity, getattr(rate, name), window, rate.half_life_days)
+                for entity, rate, window in readings
+            ]
 
-        self.numerators = counted(numerators=True)
-        """Numerators `(n_readings, n)` of `Columns.counts`, without the prior."""
-        self._trials = counted(numerators=False)
+        self._n = len(readings)
+        self._counted = _Counted(recommender, [*wanted("numerator"), *wanted("denominator"), *totals])
         self._believed = _upright([rate.prior * rate.weight for _, rate, _ in readings])
-        self.weights = _upright([rate.weight for _, rate, _ in readings])
+        self._weights = _upright([rate.weight for _, rate, _ in readings])
 
-    def denominators(self, counts: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Denominators `(n_readings, n)` with the weight of the prior."""
-        found = self._trials(counts)
-        found += self.weights
-        return found
+    def count(
+        self, counts: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Numerators without the prior, denominators with its weight, and totals.
 
-    def __call__(self, counts: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Rates `(n_readings, n)`."""
-        rates = self.numerators(counts)
+        Each `(as many, n)`, of `Columns.counts`.
+        """
+        found = self._counted(counts)
+        denominators = found[self._n : 2 * self._n]
+        denominators += self._weights
+        return found[: self._n], denominators, found[2 * self._n :]
+
+    def __call__(self, counts: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Rates `(n_readings, n)` and totals `(n_totals, n)`."""
+        rates, denominators, totals = self.count(counts)
         rates += self._believed
-        rates /= self.denominators(counts)
-        return rates
+        rates /= denominators
+        return rates, totals
 
 
 def _upright(values: list[float]) -> NDArray[np.float64]:
@@ -143,12 +149,11 @@ def evidence_view(recommender: Recommender) -> FeatureView:
             for entity, rate, window in readings
         )
     )
-    shrunken, counted = ShrunkenRates(recommender, readings), _Counted(recommender, totals)
+    shrunken = ShrunkenRates(recommender, readings, totals)
     n_rates = len(readings)
 
     def fill(source: Columns, out: NDArray[np.float32]) -> None:
-        out[:n_rates] = shrunken(source.counts)
-        out[n_rates:] = counted(source.counts)
+        out[:n_rates], out[n_rates:] = shrunken(source.counts)
 
     features = [_rate_feature(*each) for each in readings] + [_count_feature(*each) for each in totals]
     return FeatureView("evidence", tuple(features), fill)

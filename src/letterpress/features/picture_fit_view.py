@@ -33,7 +33,7 @@ def picture_fit_view(recommender: Recommender) -> FeatureView:
 
     def fill(columns: Columns, out: NDArray[np.float32]) -> None:
         out[:first] = columns.attributes.take(crossed, axis=0) * columns.context[mobile_share]
-        numerators, denominators = shrunken.numerators(columns.counts), shrunken.denominators(columns.counts)
+        numerators, denominators, _ = shrunken.count(columns.counts)
         coarse = (numerators[:n] + believed) / denominators[:n]
         middle = (numerators[n : 2 * n] + coarse * weights) / denominators[n : 2 * n]
         fine = (numerators[2 * n :] + middle * weights) / denominators[2 * n :]

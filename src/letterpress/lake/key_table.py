@@ -7,6 +7,7 @@ disk, filled when the snapshot is published; a compiled loop probes them and com
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -142,11 +143,12 @@ class KeyTable:
 
     def find(self, keys: Sequence[str]) -> NDArray[np.int64]:
         """The row of each key, `len(self)` for one that is not known."""
-        encoded = [key.encode("utf-8", "surrogatepass") for key in keys]
-        ends = np.zeros(len(encoded) + 1, np.int64)
-        np.cumsum(np.fromiter(map(len, encoded), np.int64, len(encoded)), out=ends[1:])
-        rows = np.empty(len(encoded), np.int64)
-        wanted = np.frombuffer(b"".join(encoded), np.uint8)
+        text = "".join(keys)
+        # As a rule a key has as many bytes as characters; where it has not, each is encoded by itself.
+        lengths = map(len, keys) if text.isascii() else map(_count_bytes, keys)
+        ends = np.fromiter(accumulate(lengths, initial=0), np.int64, len(keys) + 1)
+        rows = np.empty(len(keys), np.int64)
+        wanted = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
         self._probe(self.keys.text, self.keys.ends, self._slots, wanted, ends, rows)
         return rows
 
@@ -155,3 +157,7 @@ class KeyTable:
         rows = np.empty(len(other), np.int64)
         self._probe(self.keys.text, self.keys.ends, self._slots, other.text, np.array(other.ends), rows)
         return rows
+
+
+def _count_bytes(key: str) -> int:
+    return len(key.encode("utf-8", "surrogatepass"))

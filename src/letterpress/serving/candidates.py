@@ -65,19 +65,20 @@ def _describe(
 ) -> Candidates:
     """The items with all that is known; what the request describes in full is not looked up."""
     names = recommender.attributes
-    needed = {LABEL_OF_KEYS, *(label for label, _ in recommender.item_vocabularies)}
+    check_labels = itemgetter(LABEL_OF_KEYS, *(label for label, _ in recommender.item_vocabularies))
     take_all = itemgetter(*names) if len(names) > 1 else _no_shortcut
     values: list[Sequence[float]] = []
     labels: list[dict[str, str]] = []
     sources = [item.source_id for item in items]
     for place, item in enumerate(items):
         try:
-            if needed <= item.labels.keys():
-                values.append(take_all(item.attributes))  # all are given: in one go, in C
-                labels.append(item.labels)
-                continue
+            check_labels(item.labels)
+            values.append(take_all(item.attributes))  # all are given: in one go, in C
         except KeyError:
             pass
+        else:
+            labels.append(item.labels)
+            continue
         row = int(known.find(tenant, [item.item_id])[0])
         is_known = row < len(known)
         base = known.attributes[row].tolist() if is_known else [math.nan] * len(names)

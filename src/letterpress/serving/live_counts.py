@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,13 +29,12 @@ from letterpress.serving.live_events import (
     microseconds,
     moment_of,
 )
-from letterpress.serving.live_slates import HOUR, Keys, KnownPlace, LiveSlates, Reaction, reaction_of
-from letterpress.serving.live_table import N_COUNTS, Increments, LiveTable, merge_into
+from letterpress.serving.live_slates import HOUR, KnownPlace, LiveSlates, Reaction, reaction_of
+from letterpress.serving.live_table import Gains, LiveTables, Place, Rows
 
-Place = tuple[str, str]
-"""(recommender, entity)."""
-Gain = tuple[int, str, Keys, int, int]
-"""Hour, recommender, keys, column and amount of something that became known."""
+Gain = tuple[int, list[Rows], int, int]
+"""Hour, rows of each item, column and amount of something that became known."""
+_KINDS = {LiveSlate: "slate", LiveInteraction: "interaction", LiveOutcome: "outcome"}
 _SHOWN, _CHOSEN = COUNT_NAMES.index("shown"), COUNT_NAMES.index("chosen")
 AT_ONCE = 20
 """Events that become visible together: a request waits for no more than some hundred microseconds."""
@@ -53,14 +53,14 @@ class LiveCounts:
     """The live counts of one worker, relative to one snapshot."""
 
     def __init__(self, snapshot: Snapshot) -> None:
-        self.slates = LiveSlates(snapshot)
+        self._tables = LiveTables()
+        self.slates = LiveSlates(snapshot, self._tables)
         self.first_hour = first_hour_of(snapshot)
         self.until: datetime | None = None
         self.events = 0
         self._snapshot_id = snapshot.snapshot_id
         self._lock = threading.Lock()
-        self._totals: dict[Place, LiveTable] = {}
-        self._hours: defaultdict[int, dict[Place, Increments]] = defaultdict(dict)
+        self._hours: defaultdict[int, list[Gains]] = defaultdict(list)
         self._seen: defaultdict[int, set[int]] = defaultdict(set)
         self._chosen: defaultdict[int, set[int]] = defaultdict(set)
 
@@ -83,16 +83,12 @@ class LiveCounts:
                 return None
             if microseconds(self.until) // HOUR < self.first_hour:
                 return None  # a worker that has just begun still reads what the snapshot holds
-            found = {
-                entity: _find(self._totals.get((recommender, entity)), names)
-                for entity, names in keys.items()
-            }
-            return LiveRead(self.until, found)
+            return LiveRead(self.until, self._tables.find(recommender, keys))
 
     def all_keys(self) -> dict[Place, dict[str, list[int]]]:
         """Every key with its counts, by recommender and entity."""
         with self._lock:
-            return {place: dict(table.items()) for place, table in self._totals.items()}
+            return self._tables.items()
 
     def apply(self, events: Sequence[LiveEvent], until: datetime) -> None:
         """Count `events`, sorted by arrival; afterwards everything received up to `until` is counted."""
@@ -121,44 +117,30 @@ class LiveCounts:
         for held in (self._hours, self._seen, self._chosen):
             for hour in [hour for hour in held if hour < first]:
                 del held[hour]
-        totals: dict[Place, LiveTable] = {}
-        for places in self._hours.values():
-            for place, increments in places.items():
-                totals.setdefault(place, LiveTable()).add(increments)
+        held_gains = [(hour, gains) for hour, each in self._hours.items() for gains in each]
+        tables, moved = self._tables.moved([gains for _, gains in held_gains])
+        self._hours.clear()
+        for (hour, _), gains in zip(held_gains, moved, strict=True):
+            self._hours[hour].append(gains)
         with self._lock:
-            self.first_hour, self._snapshot_id, self._totals = first, snapshot.snapshot_id, totals
-        waited = self.slates.rebase(snapshot, first)
+            self.first_hour, self._snapshot_id, self._tables = first, snapshot.snapshot_id, tables
+        waited = self.slates.rebase(snapshot, first, tables)
         self._add([gain for each in waited for gain in self._react(each)], self.until)
 
     def _add(self, gains: list[Gain], until: datetime | None) -> None:
-        """Put gains into the hours they are known from, and what is not in the snapshot into the totals."""
-        visible = self._by_place([gain for gain in gains if gain[0] >= self.first_hour])
+        """Put gains that are not in the snapshot into the hours they are known from, and into the tables."""
+        by_hour: defaultdict[int, list[Gain]] = defaultdict(list)
+        for gain in gains:
+            if gain[0] >= self.first_hour:
+                by_hour[gain[0]].append(gain)
+        visible = {hour: _as_arrays(some) for hour, some in by_hour.items()}
+        for hour, arrays in visible.items():
+            self._hours[hour].append(arrays)
         with self._lock:
-            for hours in visible.values():
-                for place, increments in hours.items():
-                    self._totals.setdefault(place, LiveTable()).add(increments)
+            for arrays in visible.values():
+                self._tables.add(arrays)
             if until is not None and (self.until is None or until > self.until):
                 self.until = until
-
-    def _by_place(self, gains: list[Gain]) -> dict[int, dict[Place, Increments]]:
-        """The gains of each hour by place, which are also added to what is held of that hour."""
-        found: dict[int, dict[Place, Increments]] = {}
-        for hour, recommender, keys, column, amount in gains:
-            places = found.setdefault(hour, {})
-            for entity, key in keys:
-                place = (recommender, entity)
-                increments = places.get(place)
-                if increments is None:
-                    increments = places[place] = {}
-                row = increments.get(key)
-                if row is None:
-                    row = increments[key] = [0] * N_COUNTS
-                row[column] += amount
-        for hour, places in found.items():
-            held = self._hours[hour]
-            for place, increments in places.items():
-                merge_into(held.setdefault(place, {}), increments)
-        return found
 
     def _gains(self, event: LiveEvent) -> list[Gain]:
         """Everything that an event makes known."""
@@ -174,23 +156,26 @@ class LiveCounts:
 
     def _is_new(self, event: LiveSlate | LiveInteraction | LiveOutcome) -> bool:
         """Whether no event of this id was received before, here or in the days before the snapshot."""
-        kind = type(event).__struct_config__.tag
-        name = hash_name(event.tenant, str(kind), event.event_id)
-        mixed = name ^ hash_name(event.recommender)
+        name = hash_name(event.tenant, _KINDS[type(event)], event.event_id)
+        mixed = name ^ _hash_recommender(event.recommender)
         if any(mixed in seen for seen in self._seen.values()):
             return False
-        snapshot = self.slates.snapshot
-        if event.recommender in snapshot.manifest.recommenders and snapshot.recent(
-            event.recommender
-        ).has_counted(name):
+        if not isinstance(event, LiveSlate) and self._is_counted(event.recommender, name):
             return False
         self._seen[microseconds(event.received_at) // HOUR].add(mixed)
         return True
 
+    def _is_counted(self, recommender: str, reaction: int) -> bool:
+        snapshot = self.slates.snapshot
+        is_kept = recommender in snapshot.manifest.recommenders
+        return is_kept and snapshot.recent(recommender).has_counted(reaction)
+
     def _show(self, slate: LiveSlate) -> list[Gain]:
+        name = hash_name(slate.recommender, slate.tenant, slate.slate_id)
         hour = microseconds(slate.received_at) // HOUR
-        gains = [(hour, slate.recommender, keys, _SHOWN, 1) for keys in self.slates.add(slate)]
-        for reaction in self.slates.take_waiting(slate):
+        items = self.slates.add(slate, name)
+        gains: list[Gain] = [(hour, items, _SHOWN, 1)] if items else []
+        for reaction in self.slates.take_waiting(name):
             gains += self._react(reaction)
         return gains
 
@@ -204,7 +189,7 @@ class LiveCounts:
         known = max(reaction.received_at, place.received_at) // HOUR
         if reaction.column == _CHOSEN and not self._is_first_choice(reaction, place, known):
             return []
-        return [(known, reaction.recommender, place.keys, reaction.column, reaction.amount)]
+        return [(known, [place.rows], reaction.column, reaction.amount)]
 
     def _is_first_choice(self, choice: Reaction, place: KnownPlace, known: int) -> bool:
         """An item of a slate is chosen once, however often somebody says so."""
@@ -219,5 +204,16 @@ def first_hour_of(snapshot: Snapshot) -> int:
     return 0 if snapshot.as_of is None else microseconds(snapshot.as_of) // HOUR
 
 
-def _find(table: LiveTable | None, keys: Sequence[str]) -> NDArray[np.int64]:
-    return np.zeros((len(keys), len(COUNT_NAMES)), np.int64) if table is None else table.find(keys)
+def _as_arrays(gains: list[Gain]) -> Gains:
+    """One row for each item."""
+    items = [len(rows) for _, rows, _, _ in gains]
+    return Gains(
+        np.array([each for _, rows, _, _ in gains for each in rows], np.int32),
+        np.repeat(np.array([column for _, _, column, _ in gains], np.int8), items),
+        np.repeat(np.array([amount for _, _, _, amount in gains], np.int64), items),
+    )
+
+
+@lru_cache(maxsize=64)
+def _hash_recommender(name: str) -> int:
+    return hash_name(name)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import NamedTuple
 
 from letterpress.events.types import CampaignContext
@@ -15,15 +14,14 @@ from letterpress.features import entity_keys
 from letterpress.lake.recent_slates import MOST_WAITING, hash_name
 from letterpress.lake.snapshot_layout import COUNT_NAMES, ENTITIES, KEY_SEPARATOR
 from letterpress.lake.snapshots import Snapshot
+from letterpress.serving.live_descriptions import LiveDescriptions
 from letterpress.serving.live_events import LiveInteraction, LiveItem, LiveOutcome, LiveSlate, microseconds
+from letterpress.serving.live_table import Keys, LiveTables, Rows
 
 HOUR = 3_600_000_000
-MOST_DESCRIBED = 100_000
-"""Descriptions of the snapshot that are kept decoded."""
+MOST_ROWS = 200_000
+"""Items in a context whose rows are kept: a slate then makes no key."""
 _COLUMNS = {name: column for column, name in enumerate(COUNT_NAMES)}
-
-Keys = tuple[tuple[str, str], ...]
-"""(entity, key) of everything that one item of a slate counts for."""
 
 
 class Reaction(NamedTuple):
@@ -64,17 +62,28 @@ class KnownPlace:
     shown_hour: int
     received_at: int
     """Of the slate; 0 where the snapshot holds it."""
-    keys: Keys
+    rows: Rows
     is_chosen: bool
     """According to the snapshot."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Context:
+    """What slates have in common whose items count for the same keys."""
+
+    name: tuple[str, str, str | None, str | None, int | None]
+    recommender: str
+    tenant: str
+    campaign: CampaignContext
+    rows: dict[tuple[str, str | None], Rows]
+    """By item and enhancement, those that were made."""
 
 
 class _Slate(NamedTuple):
     received_at: int
     shown_hour: int
-    tenant: str
     slate_id: str
-    campaign: CampaignContext
+    context: _Context
     item_ids: tuple[str, ...]
     enhancements: tuple[str | None, ...]
 
@@ -82,14 +91,15 @@ class _Slate(NamedTuple):
 class LiveSlates:
     """The slates of one worker's memory, relative to one snapshot."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, tables: LiveTables) -> None:
         self.snapshot = snapshot
+        self._tables = tables
         self._slates: dict[int, _Slate] = {}
         self._by_hour: defaultdict[int, list[int]] = defaultdict(list)
-        self._campaigns: dict[tuple[str | None, str | None, int | None], CampaignContext] = {}
-        self._versions: defaultdict[str, list[tuple[int, str | None]]] = defaultdict(list)
+        self._contexts: dict[tuple[str, str, str | None, str | None, int | None], _Context] = {}
+        self._n_rows = 0
+        self._descriptions = LiveDescriptions(snapshot)
         self._waiting: defaultdict[int, list[Reaction]] = defaultdict(list)
-        self._described: dict[str, tuple[int, str | None] | None] = {}
         self.waiting = 0
         self._wait_as_in_snapshot()
 
@@ -98,42 +108,36 @@ class LiveSlates:
 
     def describe(self, item: LiveItem) -> None:
         """Remember a description: slates that are shown later have its labels."""
-        name = KEY_SEPARATOR.join((item.recommender, item.tenant, item.item_id))
-        versions, label = self._versions[name], item.labels.get("enhancement")
-        if not versions or versions[-1][1] != label:
-            versions.append((microseconds(item.received_at), label))
+        self._descriptions.add(item)
 
-    def add(self, slate: LiveSlate) -> list[Keys]:
-        """The keys of each item of a slate, which is known from now on; none when it was known before."""
-        name = hash_name(slate.recommender, slate.tenant, slate.slate_id)
-        item_ids = tuple(dict.fromkeys(place.item_id for place in slate.items))
+    def add(self, slate: LiveSlate, name: int) -> list[Rows]:
+        """The rows of each item of the slate `name`, known from now on; none when it was known before."""
+        item_ids = tuple(dict.fromkeys([place.item_id for place in slate.items]))
         if name in self._slates or self._is_in_snapshot(slate, item_ids[0]):
             return []
         received, shown = microseconds(slate.received_at), microseconds(slate.occurred_at)
-        enhancements = self._enhancements(slate, item_ids, received, shown)
-        kept = _Slate(
-            received,
-            shown // HOUR,
-            slate.tenant,
-            slate.slate_id,
-            self._campaign(slate),
-            item_ids,
-            enhancements,
+        enhancements = self._descriptions.enhancements(
+            slate.recommender, slate.tenant, item_ids, received, shown
         )
-        self._slates[name] = kept
+        context = self._context(slate)
+        self._slates[name] = _Slate(received, shown // HOUR, slate.slate_id, context, item_ids, enhancements)
         self._by_hour[received // HOUR].append(name)
-        return _keys(kept)
+        made = context.rows
+        return [
+            made.get(item) or self._make_rows(context, item)
+            for item in zip(item_ids, enhancements, strict=True)
+        ]
 
     def find(self, reaction: Reaction) -> KnownPlace | None:
         """The item of its slate; None when the slate is not known, or has no such item."""
         slate = self._slates.get(reaction.slate)
         if slate is None:
             return self._find_in_snapshot(reaction)
-        for at, item_id in enumerate(slate.item_ids):
-            if hash_name(slate.tenant, slate.slate_id, item_id) == reaction.place:
-                return KnownPlace(
-                    slate.shown_hour, slate.received_at, _keys(slate, (at,))[0], is_chosen=False
-                )
+        context = slate.context
+        for item in zip(slate.item_ids, slate.enhancements, strict=True):
+            if hash_name(context.tenant, slate.slate_id, item[0]) == reaction.place:
+                rows = context.rows.get(item) or self._make_rows(context, item)
+                return KnownPlace(slate.shown_hour, slate.received_at, rows, is_chosen=False)
         return None
 
     def wait(self, reaction: Reaction) -> None:
@@ -145,19 +149,24 @@ class LiveSlates:
         while self.waiting > MOST_WAITING:
             self.waiting -= len(self._waiting.pop(next(iter(self._waiting))))
 
-    def take_waiting(self, slate: LiveSlate) -> list[Reaction]:
+    def take_waiting(self, name: int) -> list[Reaction]:
         """What waited for this slate."""
-        found = self._waiting.pop(hash_name(slate.recommender, slate.tenant, slate.slate_id), [])
+        found = self._waiting.pop(name, [])
         self.waiting -= len(found)
         return found
 
-    def rebase(self, snapshot: Snapshot, first_hour: int) -> list[Reaction]:
-        """Go on from a newer snapshot that holds everything before `first_hour`; what waited since then."""
-        self.snapshot = snapshot
-        self._described.clear()
+    def rebase(self, snapshot: Snapshot, first_hour: int, tables: LiveTables) -> list[Reaction]:
+        """Go on from a newer snapshot that holds everything before `first_hour`; what waited since then.
+
+        Counts go into `tables` from now on.
+        """
+        self.snapshot, self._tables = snapshot, tables
+        self._descriptions.rebase(snapshot)
         for hour in [hour for hour in self._by_hour if hour < first_hour]:
             for name in self._by_hour.pop(hour):
                 del self._slates[name]
+        self._forget_rows()
+        self._contexts = {each.context.name: each.context for each in self._slates.values()}
         waited = [each for some in self._waiting.values() for each in some]
         self._waiting.clear()
         self.waiting = 0
@@ -188,67 +197,43 @@ class LiveSlates:
             table = self.snapshot.keys_of(reaction.recommender, entity)
             if at < len(table):
                 keys.append((entity, table.keys[at]))
-        return KnownPlace(int(recent.hours[row]), 0, tuple(keys), is_chosen=bool(recent.chosen[row]))
+        rows = self._tables.rows_of(reaction.recommender, tuple(keys))
+        return KnownPlace(int(recent.hours[row]), 0, rows, is_chosen=bool(recent.chosen[row]))
 
-    def _campaign(self, slate: LiveSlate) -> CampaignContext:
+    def _context(self, slate: LiveSlate) -> _Context:
         """One object for all slates that count for the same keys."""
         given = slate.campaign
         hour = None if given.send_at is None else microseconds(given.send_at) // HOUR % 24
-        name = (given.segment, given.industry, hour)
-        found = self._campaigns.get(name)
+        name = (slate.recommender, slate.tenant, given.segment, given.industry, hour)
+        found = self._contexts.get(name)
         if found is None:
-            found = self._campaigns[name] = CampaignContext(
+            campaign = CampaignContext(
                 campaign_id="any", segment=given.segment, industry=given.industry, send_at=given.send_at
             )
+            found = self._contexts[name] = _Context(name, slate.recommender, slate.tenant, campaign, {})
         return found
 
-    def _enhancements(
-        self, slate: LiveSlate, item_ids: tuple[str, ...], received: int, shown: int
-    ) -> tuple[str | None, ...]:
-        """Of each item as it was known when the slate was shown; failing that, as it first became known."""
-        if slate.recommender not in self.snapshot.manifest.recommenders:
-            return (None,) * len(item_ids)
-        found = []
-        for item_id in item_ids:
-            name = KEY_SEPARATOR.join((slate.recommender, slate.tenant, item_id))
-            versions = self._versions.get(name, [])
-            described = self._describe_in_snapshot(name, slate, item_id)
-            if described is not None:
-                versions = sorted([described, *versions], key=itemgetter(0))
-            in_time = [label for known_at, label in versions if known_at <= shown]
-            late = [label for known_at, label in versions[:1] if known_at <= received]
-            found.append(in_time[-1] if in_time else late[0] if late else None)
-        return tuple(found)
+    def _make_rows(self, context: _Context, item: tuple[str, str | None]) -> Rows:
+        """The rows of an item, which are kept for the next slate that shows it."""
+        if self._n_rows >= MOST_ROWS:
+            self._forget_rows()
+        self._n_rows += 1
+        keys = _keys(context, *item)
+        rows = context.rows[item] = self._tables.rows_of(context.recommender, keys)
+        return rows
 
-    def _describe_in_snapshot(
-        self, name: str, slate: LiveSlate, item_id: str
-    ) -> tuple[int, str | None] | None:
-        """When the snapshot's description of an item arrived, and its enhancement; None when it has none."""
-        if name not in self._described:
-            if len(self._described) >= MOST_DESCRIBED:
-                self._described.clear()
-            items = self.snapshot.items(slate.recommender)
-            row = int(items.find(slate.tenant, [item_id])[0])
-            known_at = self.snapshot.recent(slate.recommender).items_known_at
-            self._described[name] = (
-                None
-                if row == len(items)
-                else (int(known_at[row]), items.describe(row).labels.get("enhancement"))
-            )
-        return self._described[name]
+    def _forget_rows(self) -> None:
+        for context in self._contexts.values():
+            context.rows.clear()
+        self._n_rows = 0
 
 
-def _keys(slate: _Slate, places: tuple[int, ...] | None = None) -> list[Keys]:
-    """(entity, key) of the items at `places` (of all), without keys of which a part is missing."""
-    wanted = range(len(slate.item_ids)) if places is None else places
-    item_ids = [slate.item_ids[place] for place in wanted]
-    labels = [
-        {} if (label := slate.enhancements[place]) is None else {"enhancement": label} for place in wanted
-    ]
-    columns: list[list[tuple[str, str] | None]] = []
+def _keys(context: _Context, item_id: str, enhancement: str | None) -> Keys:
+    """(entity, key) of an item, without keys of which a part is missing."""
+    labels = {} if enhancement is None else {"enhancement": enhancement}
+    found = []
     for entity, parts in ENTITIES.items():
-        keys = entity_keys(entity, slate.tenant, slate.campaign, item_ids, labels)
-        columns.append(
-            [(entity, key) if key.count(KEY_SEPARATOR) == len(parts) - 1 else None for key in keys]
-        )
-    return [tuple(each for each in of_item if each is not None) for of_item in zip(*columns, strict=True)]
+        key = entity_keys(entity, context.tenant, context.campaign, [item_id], [labels])[0]
+        if key.count(KEY_SEPARATOR) == len(parts) - 1:
+            found.append((entity, key))
+    return tuple(found)

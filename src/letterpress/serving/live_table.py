@@ -1,50 +1,159 @@
-"""Integer counts by key that grow while they are read: a dictionary of rows over one array."""
+"""Integer counts by key that grow while they are read: dictionaries of rows over one array."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from letterpress.lake.snapshot_layout import COUNT_NAMES
+from letterpress.lake.snapshot_layout import COUNT_NAMES, ENTITIES
 
 N_COUNTS = len(COUNT_NAMES)
-Increments = dict[str, list[int]]
-"""By key, in the order of `COUNT_NAMES`."""
+Place = tuple[str, str]
+"""(recommender, entity)."""
+Keys = tuple[tuple[str, str], ...]
+"""(entity, key) of everything that one item of a slate counts for."""
+Rows = tuple[int, ...]
+"""The same as rows, as many as there are entities; `NOWHERE` for an entity of which the item has no key."""
+NOWHERE = 1
+
+
+class Gains(NamedTuple):
+    """What became known of items: n increments."""
+
+    rows: NDArray[np.int32]
+    """(n, entities), see `Rows`."""
+    columns: NDArray[np.int8]
+    """Which of `COUNT_NAMES` grows."""
+    amounts: NDArray[np.int64]
+
+
+class LiveRows:
+    """Rows of counts. Row 0 is that of every key that was never counted, row 1 what belongs `NOWHERE`."""
+
+    def __init__(self) -> None:
+        self.size = 2
+        self._counts: NDArray[np.int64] = np.zeros((64, N_COUNTS), np.int64)
+
+    def new(self) -> int:
+        """One row more."""
+        if self.size == len(self._counts):
+            self._counts = np.concatenate([self._counts, np.zeros_like(self._counts)])
+        self.size += 1
+        return self.size - 1
+
+    def add(self, rows: NDArray[np.integer], increments: NDArray[np.int64]) -> None:
+        """Add increments `(n, 6)` to as many different rows."""
+        self._counts[rows] += increments
+
+    def add_gains(self, gains: Gains) -> None:
+        """Add each increment to all rows of its item."""
+        places = gains.rows * np.int64(N_COUNTS) + gains.columns[:, None]
+        amounts = np.repeat(gains.amounts, gains.rows.shape[1])
+        np.add.at(self._counts.reshape(-1), places.reshape(-1), amounts)
+
+    def take(self, rows: Sequence[int]) -> NDArray[np.int64]:
+        """Counts (n, 6)."""
+        return self._counts.take(rows, axis=0)
 
 
 class LiveTable:
-    """The counts of one entity. Row 0 is the one of every key that was never counted."""
+    """The counts of one entity; tables may share their rows."""
 
-    def __init__(self) -> None:
+    def __init__(self, rows: LiveRows | None = None) -> None:
+        self._shared = LiveRows() if rows is None else rows
         self._rows: dict[str, int] = {}
-        self._counts: NDArray[np.int64] = np.zeros((64, N_COUNTS), np.int64)
 
     def __len__(self) -> int:
         return len(self._rows)
 
+    def row(self, key: str) -> int:
+        """The row of a key from now on."""
+        found = self._rows.get(key)
+        if found is None:
+            found = self._rows[key] = self._shared.new()
+        return found
+
     def add(self, increments: Mapping[str, Sequence[int]]) -> None:
         """Add to many keys at once."""
-        if not increments:
-            return
-        rows = [self._rows.setdefault(key, len(self._rows) + 1) for key in increments]
-        while len(self._rows) >= len(self._counts):
-            self._counts = np.concatenate([self._counts, np.zeros_like(self._counts)])
-        self._counts[rows] += np.array(list(increments.values()), np.int64)
+        rows = np.array([self.row(key) for key in increments], np.intp)
+        self._shared.add(rows, np.array(list(increments.values()), np.int64).reshape(-1, N_COUNTS))
+
+    def rows(self, keys: Sequence[str]) -> list[int]:
+        """The row of each key, 0 for one that was never counted."""
+        get = self._rows.get
+        return [get(key, 0) for key in keys]
 
     def find(self, keys: Sequence[str]) -> NDArray[np.int64]:
         """Counts (n_keys, 6)."""
-        rows = self._rows
-        return self._counts.take([rows.get(key, 0) for key in keys], axis=0)
+        return self._shared.take(self.rows(keys))
 
-    def items(self) -> Iterable[tuple[str, list[int]]]:
-        """Every key with its counts."""
-        return ((key, self._counts[row].tolist()) for key, row in self._rows.items())
+    def items(self) -> Iterable[tuple[str, int]]:
+        """Every key with its row."""
+        return self._rows.items()
 
 
-def merge_into(target: Increments, increments: Increments) -> None:
-    """Add increments to those that are held; those that are new are kept as they are."""
-    for key, amounts in increments.items():
-        held = target.get(key)
-        target[key] = amounts if held is None else [n + more for n, more in zip(held, amounts, strict=True)]
+class LiveTables:
+    """The tables of all entities of all recommenders, over the same rows: one step adds to all of them."""
+
+    def __init__(self) -> None:
+        self._shared = LiveRows()
+        self._tables: dict[Place, LiveTable] = {}
+
+    def rows_of(self, recommender: str, keys: Keys) -> Rows:
+        """The rows of what an item counts for, from now on."""
+        named = dict(keys)
+        return tuple(
+            self._table((recommender, entity)).row(named[entity]) if entity in named else NOWHERE
+            for entity in ENTITIES
+        )
+
+    def add(self, gains: Gains) -> None:
+        """Add to the rows that `rows_of` gave."""
+        self._shared.add_gains(gains)
+
+    def find(self, recommender: str, keys: Mapping[str, Sequence[str]]) -> dict[str, NDArray[np.int64]]:
+        """Counts (n_keys, 6) by entity."""
+        rows: list[int] = []
+        for entity, names in keys.items():
+            table = self._tables.get((recommender, entity))
+            rows += [0] * len(names) if table is None else table.rows(names)
+        counts = self._shared.take(rows)
+        found, start = {}, 0
+        for entity, names in keys.items():
+            found[entity] = counts[start : start + len(names)]
+            start += len(names)
+        return found
+
+    def items(self) -> dict[Place, dict[str, list[int]]]:
+        """Every key that was counted with its counts, by recommender and entity."""
+        found = {}
+        for place, table in list(self._tables.items()):
+            keys = list(table.items())
+            counts = self._shared.take([row for _, row in keys]).tolist()
+            found[place] = {key: count for (key, _), count in zip(keys, counts, strict=True) if any(count)}
+        return found
+
+    def moved(self, gains: Sequence[Gains]) -> tuple[LiveTables, list[Gains]]:
+        """Tables that hold `gains` and no key beside theirs, and these gains in the rows of those tables."""
+        moved = LiveTables()
+        new_rows = np.full(self._shared.size, NOWHERE, np.int32)
+        used = np.zeros(self._shared.size, np.bool_)
+        for each in gains:
+            used[each.rows] = True
+        for place, table in self._tables.items():
+            for key, row in table.items():
+                if used[row]:
+                    new_rows[row] = moved._table(place).row(key)
+        kept = [each._replace(rows=new_rows[each.rows]) for each in gains]
+        for each in kept:
+            moved.add(each)
+        return moved, kept
+
+    def _table(self, place: Place) -> LiveTable:
+        found = self._tables.get(place)
+        if found is None:
+            found = self._tables[place] = LiveTable(self._shared)
+        return found

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import heapq
 import threading
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 
 from letterpress.clock import Clock
 from letterpress.lake.live_log import lost_until
@@ -30,6 +31,7 @@ FORGET_SECONDS = 60.0
 KEPT_BEHIND = timedelta(hours=1)
 """How far behind the snapshot files are kept: another worker may still answer from the one before."""
 _MICROSECOND = timedelta(microseconds=1)
+_received_at = attrgetter("received_at")
 
 
 class Overlay:
@@ -40,8 +42,7 @@ class Overlay:
         self._tail = LiveTail(home)
         self.counts: LiveCounts | None = None
         """Made with the first snapshot; only the thread of this overlay changes it."""
-        self._pending: list[tuple[datetime, int, LiveEvent]] = []
-        self._number = 0
+        self._pending: list[LiveEvent] = []
         self._forgot_at = 0.0
         self._is_noted = False
         self._reason: str | None = "no snapshot was published yet"
@@ -101,9 +102,9 @@ class Overlay:
             return False
         marks = read_marks(self._home.live)
         events, unread = self._tail.read()
-        for event in events:
-            self._number += 1
-            heapq.heappush(self._pending, (event.received_at, self._number, event))
+        if events:
+            self._pending += events
+            self._pending.sort(key=_received_at)  # stable, and fast: what each worker wrote is in order
         bounds = [*marks, *([] if unread is None else [unread])]
         if marks:
             self._apply(counts, min(bounds))
@@ -111,9 +112,9 @@ class Overlay:
 
     def _apply(self, counts: LiveCounts, complete: datetime) -> None:
         """Count what was received before `complete`: everything that was is on disk and was read."""
-        due: list[LiveEvent] = []
-        while self._pending and self._pending[0][0] < complete:
-            due.append(heapq.heappop(self._pending)[2])
+        end = bisect_left(self._pending, complete, key=_received_at)
+        due = self._pending[:end]
+        del self._pending[:end]
         counts.apply(due, complete - _MICROSECOND)
 
     def _follow(self, snapshot: Snapshot) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from letterpress.features import FeaturePlan, columns_for_request, entity_keys
+from letterpress.features import SHARED_ENTITIES, FeaturePlan, columns_for_request, entity_keys
 from letterpress.features.denial import deny_features
 from letterpress.lake.snapshots import Snapshot
 from letterpress.recommenders import Recommender
@@ -17,15 +17,18 @@ from letterpress.serving.live_counts import LiveRead
 from letterpress.serving.messages import RankRequest
 
 Keys = Mapping[str, list[str]]
-"""By entity, one key an item."""
+"""By entity, one key an item; one alone where all items have the same."""
 
 
 def request_keys(recommender: Recommender, request: RankRequest, candidates: Candidates) -> Keys:
     """What the counts of the candidates are found by."""
-    return {
-        entity: entity_keys(entity, request.tenant, request.campaign, candidates.item_ids, candidates.labels)
-        for entity in recommender.evidence_entities
-    }
+    found = {}
+    for entity in recommender.evidence_entities:
+        n = 1 if entity in SHARED_ENTITIES else len(candidates.item_ids)
+        found[entity] = entity_keys(
+            entity, request.tenant, request.campaign, candidates.item_ids[:n], candidates.labels[:n]
+        )
+    return found
 
 
 def request_features(
@@ -60,4 +63,6 @@ def add_live(known: NDArray[np.int64], live: NDArray[np.int64]) -> NDArray[np.in
 
     What is younger than the snapshot lies in each of its windows.
     """
-    return known + np.tile(live, known.shape[1] // live.shape[1])
+    n, n_counts = live.shape
+    whole: NDArray[np.int64] = (known.reshape(n, -1, n_counts) + live[:, None, :]).reshape(known.shape)
+    return whole

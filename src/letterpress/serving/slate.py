@@ -97,7 +97,7 @@ class RankedSlate:
             builder_id=self.request.builder_id,
             session_id=self.request.session_id,
             feature_schema=self.schema_hash,
-            candidate_scores=list(map(_finite, self.scores)),
+            candidate_scores=_finite_scores(self.scores),
             described=self.described,
         )
 
@@ -180,6 +180,10 @@ def make_slate_id(now: datetime) -> str:
 def _finite(score: float) -> float | None:
     """Null stands for the score of an item of which nothing is known: JSON has no infinity."""
     return score if math.isfinite(score) else None
+
+
+def _finite_scores(scores: list[float]) -> list[float | None]:
+    return [*scores] if all(map(math.isfinite, scores)) else list(map(_finite, scores))
 
 
 def _answer(  # what an answer is made of
