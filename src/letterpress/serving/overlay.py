@@ -26,7 +26,7 @@ BUSY_SECONDS = 0.002
 """Between two turns when more is to be read: others get the interpreter."""
 STOP_SECONDS = 10.0
 MOST_REMEMBERED = 2_000_000
-"""Events and slates in memory, up to a kilobyte each. Beyond, the counts stand still until a snapshot comes."""
+"""Events and slates in memory, up to a kilobyte each. Beyond, counts stand still until a snapshot comes."""
 FORGET_SECONDS = 60.0
 KEPT_BEHIND = timedelta(hours=1)
 """How far behind the snapshot files are kept: another worker may still answer from the one before."""
