@@ -245,7 +245,7 @@ def parts_of(settings: Settings, slate_id: str) -> dict[str, bool | None]:
     return {part["name"]: part["equal"] for part in replay_slate(settings, slate_id)["parts"]}
 
 
-ALL_EQUAL = {"features": True, "scores": True, "choice": True}
+ALL_EQUAL: dict[str, bool | None] = {"features": True, "scores": True, "choice": True}
 ALL_BUT_LIVE = ALL_EQUAL | {"features": None}
 """What lay on the snapshot is not in it; the audit counts it again from raw."""
 
