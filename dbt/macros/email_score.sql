@@ -31,6 +31,30 @@
 {{- return(['delivered', 'opened', 'clicked', 'converted', 'unsubscribed', 'bounced']) -}}
 {%- endmacro -%}
 
+{#- The outcomes as a CTE by the first of the few moments at which sums of them are looked up, in place of each
+    hour of history; as they are where all of history is looked up. -#}
+{%- macro told_by_then() -%}
+{%- if is_partial() %}
+moments as (
+    select distinct norm_at as moment from sent_items
+),
+
+looks as (
+    {{ first_moments('outcomes') }}
+),
+
+told_by_then as (
+    select outcomes.* replace (looks.moment as as_of_at)
+    from outcomes
+    inner join looks on outcomes.as_of_at = looks.as_of_at
+),
+{% else %}
+told_by_then as (
+    select * from outcomes
+),
+{% endif -%}
+{%- endmacro -%}
+
 {%- macro summed_outcomes() -%}
 {%- for name in outcome_names() %}
         sum({{ name }}) as {{ name }}{{ "," if not loop.last }}

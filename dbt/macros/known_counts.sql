@@ -3,6 +3,15 @@
     at the moment and at the start of each window; their difference is the window. A start is always a midnight,
     so that a window only grows within a day. -#}
 {%- macro known_counts() -%}
+{%- if is_partial() %}
+moments as (
+    select known_until as moment from slate_items
+    {%- for days in window_days().values() %}
+    union
+    select {{ window_start('known_until', days) }} as moment from slate_items
+    {%- endfor %}
+),
+{% endif -%}
 {%- for entity in entity_keys() %}
 {{ known_counts_of(entity) }}{{ "," if not loop.last }}
 {% endfor -%}
@@ -17,6 +26,9 @@
     where {{ has_key(entity) }}
 ),
 
+{%- if is_partial() %}
+{{ sums_until_moments(entity) }}
+{% endif %}
 {{ entity }}_totals as (
     select
         {{- key_columns(entity) }},
@@ -25,10 +37,7 @@
         {%- for name in count_names() %},
         cast(sum({{ name }}) over since_birth as bigint) as {{ name }}
         {%- endfor %}
-    from {{ ref('ftr_' ~ entity ~ '_hours') }}
-    {%- if is_partial() %}
-    semi join {{ entity }}_moments using (recommender, {{ entity_keys()[entity] | join(', ') }})
-    {%- endif %}
+    from {{ entity ~ '_sums' if is_partial() else ref('ftr_' ~ entity ~ '_hours') }}
     window since_birth as (partition by recommender, {{ entity_keys()[entity] | join(', ') }} order by as_of_at)
 ),
 
@@ -84,6 +93,37 @@
             and birth.known_until = before_{{ window }}.known_until
     {%- endfor %}
 )
+{%- endmacro -%}
+
+{#- Counts by the first of the few `moments` at which they are looked up, in place of each hour of history: sums up
+    to a moment are the same, and there is far less to add up and to look through. -#}
+{%- macro sums_until_moments(entity) %}
+{{ entity }}_looks as (
+    {{ first_moments(ref('ftr_' ~ entity ~ '_hours')) }}
+),
+
+{{ entity }}_sums as (
+    select
+        {{- key_columns(entity, 'hours') }},
+        looks.moment as as_of_at,
+        {{- summed_counts() }}
+    from {{ ref('ftr_' ~ entity ~ '_hours') }} as hours
+    inner join {{ entity }}_looks as looks on hours.as_of_at = looks.as_of_at
+    semi join {{ entity }}_moments as wanted
+        on
+            {{- same_key(entity, 'hours', 'wanted') }}
+    group by all
+),
+{%- endmacro -%}
+
+{#- The first of `moments` at which what arrived by each `as_of_at` of a relation is looked up; none for what
+    arrived after all of them. -#}
+{%- macro first_moments(relation) -%}
+select
+        hours.as_of_at,
+        moments.moment
+    from (select distinct as_of_at from {{ relation }}) as hours
+    asof inner join moments on hours.as_of_at <= moments.moment
 {%- endmacro -%}
 
 {#- What arrived until then is outside a window of `days` whole days and today so far, as known at `moment`:

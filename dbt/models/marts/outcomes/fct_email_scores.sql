@@ -28,6 +28,7 @@ newest as (
     select max(as_of_at) - interval 48 hours as settled_at
     from outcomes
 ),
+{{ told_by_then() }}
 
 tenant_hours as (
     select
@@ -35,7 +36,7 @@ tenant_hours as (
         tenant,
         as_of_at,
         {{- summed_outcomes() }}
-    from outcomes
+    from told_by_then
     group by all
 ),
 
@@ -55,7 +56,7 @@ industry_hours as (
         industry,
         as_of_at,
         {{- summed_outcomes() }}
-    from outcomes
+    from told_by_then
     where industry is not null
     group by all
 ),
