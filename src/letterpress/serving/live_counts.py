@@ -8,6 +8,7 @@ are left are what a request reads. One thread writes; requests read under the sa
 from __future__ import annotations
 
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -90,8 +91,11 @@ class LiveCounts:
         with self._lock:
             return self._tables.items()
 
-    def apply(self, events: Sequence[LiveEvent], until: datetime) -> None:
-        """Count `events`, sorted by arrival; afterwards everything received up to `until` is counted."""
+    def apply(self, events: Sequence[LiveEvent], until: datetime, *, pause_seconds: float = 0.0) -> None:
+        """Count `events`, sorted by arrival; afterwards everything received up to `until` is counted.
+
+        Between batches others get the interpreter for `pause_seconds`.
+        """
         start = 0
         while start < len(events):
             end = min(start + AT_ONCE, len(events))
@@ -101,6 +105,8 @@ class LiveCounts:
             is_last = end == len(events)
             self._add(gains, until if is_last else moment_of(microseconds(events[end].received_at) - 1))
             start = end
+            if pause_seconds and not is_last:
+                time.sleep(pause_seconds)
         if not events:
             self._add([], until)
         self.events += len(events)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from bisect import bisect_left
@@ -24,6 +25,10 @@ from letterpress.settings import Home
 POLL_SECONDS = 0.05
 BUSY_SECONDS = 0.002
 """Between two turns when more is to be read: others get the interpreter."""
+PAUSE_SECONDS = 0.001
+"""Between batches of one turn: requests that wait get the interpreter for as long as they need it."""
+EVENTS_UNTIL_FREEZE = 1_000
+"""What is remembered stays; a collection that walks a hundred thousand slates stops requests for 100 ms."""
 STOP_SECONDS = 10.0
 MOST_REMEMBERED = 2_000_000
 """Events and slates in memory, up to a kilobyte each. Beyond, counts stand still until a snapshot comes."""
@@ -44,6 +49,7 @@ class Overlay:
         """Made with the first snapshot; only the thread of this overlay changes it."""
         self._pending: list[LiveEvent] = []
         self._forgot_at = 0.0
+        self._frozen_events = 0
         self._is_noted = False
         self._reason: str | None = "no snapshot was published yet"
         self._stopping = threading.Event()
@@ -89,7 +95,15 @@ class Overlay:
     def _run(self) -> None:
         while not self._stopping.is_set():
             is_behind = self.turn()
+            self._freeze()
             self._stopping.wait(BUSY_SECONDS if is_behind else POLL_SECONDS)
+
+    def _freeze(self) -> None:
+        """Keep the collector from what is remembered; it holds no cycles, and goes when it is let go of."""
+        counts = self.counts
+        if counts is not None and not 0 <= counts.events - self._frozen_events < EVENTS_UNTIL_FREEZE:
+            self._frozen_events = counts.events
+            gc.freeze()
 
     def turn(self) -> bool:
         """Take in what is new, a bounded amount; whether more is waiting."""
@@ -115,7 +129,7 @@ class Overlay:
         end = bisect_left(self._pending, complete, key=_received_at)
         due = self._pending[:end]
         del self._pending[:end]
-        counts.apply(due, complete - _MICROSECOND)
+        counts.apply(due, complete - _MICROSECOND, pause_seconds=PAUSE_SECONDS)
 
     def _follow(self, snapshot: Snapshot) -> None:
         """Begin with the first snapshot, go on with newer ones, begin anew with an older one."""
