@@ -198,3 +198,14 @@ def test_with_two_weeks_of_past_nothing_is_said_of_volume(raw_failures: RawFailu
             shutil.rmtree(path_of(home, "slate", number).parent)
 
     assert raw_failures(forget_the_first_week, "raw_volume", "raw_mixture") == {}
+
+
+def test_an_old_archive_is_no_past_to_compare_with(raw_failures: RawFailures) -> None:
+    def keep_an_old_day_instead_of_the_first_week(home: Home) -> None:
+        lose_an_hour(home)
+        old = path_of(home, "slate", 0).parent
+        for number in range(1, 7):
+            shutil.rmtree(path_of(home, "slate", number).parent)
+        old.rename(old.with_name("hour=2019-11-24"))
+
+    assert raw_failures(keep_an_old_day_instead_of_the_first_week, "raw_volume", "raw_mixture") == {}

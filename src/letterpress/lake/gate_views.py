@@ -152,13 +152,18 @@ def all_hours(home: Home) -> HourRange:
     Raises:
         NotEnoughDataError: raw is empty.
     """
-    names = {path.name.removeprefix("hour=") for path in home.raw.glob("recommender=*/hour=*")}
-    found = [hours_of_partition(name) for name in names - {ANCHOR_HOUR}]
+    found = stored_hours(home)
     if not found:
         raise NotEnoughDataError(
             "expected at least one hour of raw events, found none; run `letterpress ingest`."
         )
     return HourRange(min(each.start for each in found), max(each.end for each in found))
+
+
+def stored_hours(home: Home) -> list[HourRange]:
+    """The hours and days that raw has, in no order."""
+    names = {path.name.removeprefix("hour=") for path in home.raw.glob("recommender=*/hour=*")}
+    return [hours_of_partition(name) for name in names - {ANCHOR_HOUR}]
 
 
 def create_view(connection: duckdb.DuckDBPyConnection, name: str, query: str) -> None:

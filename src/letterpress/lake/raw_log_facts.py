@@ -16,7 +16,14 @@ import pyarrow as pa
 
 from letterpress.errors import NotEnoughDataError
 from letterpress.events.types import EVENT_NAMES
-from letterpress.lake.gate_views import all_hours, create_view, make_raw_log_views, naming_damage, raw_rows
+from letterpress.lake.gate_views import (
+    all_hours,
+    create_view,
+    make_raw_log_views,
+    naming_damage,
+    raw_rows,
+    stored_hours,
+)
 from letterpress.lake.ledger import ledger_path, open_ledger
 from letterpress.lake.partitions import DAY, HOUR, HourRange, format_hour
 from letterpress.settings import Home
@@ -99,8 +106,17 @@ def compared_span(home: Home, hours: HourRange, now: datetime | None) -> HourRan
 
 
 def known_weeks(home: Home, span: HourRange) -> int:
-    """How many of the weeks before `span` the lake knows, at most four; 0 when too few to compare."""
-    weeks = min(WEEKS, (span.start - all_hours(home).start) // (7 * DAY))
+    """How many of the weeks before `span` the lake knows, at most four; 0 when too few to compare.
+
+    Without a hole of a week: an old archive of another recommender makes no week known after it.
+    """
+    stored = stored_hours(home)
+    weeks = 0
+    while weeks < WEEKS:
+        start = span.start - 7 * (weeks + 1) * DAY
+        if not any(start - 6 * DAY < each.end and each.start < start + DAY for each in stored):
+            break
+        weeks += 1
     return weeks if weeks >= FEWEST_WEEKS else 0
 
 
