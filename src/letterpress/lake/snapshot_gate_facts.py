@@ -138,7 +138,10 @@ def _schema(
 
 
 def _rows(manifest: Manifest, before: Manifest | None) -> list[dict[str, Any]]:
-    """One row a recommender and kind of rows; `rows_kept` is a multiple of what the current snapshot has."""
+    """One row a recommender and kind of rows; `rows_kept` is a multiple of what the current snapshot has.
+
+    Slates of the last days are left out: they are as many as there was traffic, and go by themselves.
+    """
     known = before.recommenders if before else {}
     return [
         {
@@ -149,6 +152,7 @@ def _rows(manifest: Manifest, before: Manifest | None) -> list[dict[str, Any]]:
         }
         for name, entry in sorted(manifest.recommenders.items())
         for kind, rows in sorted(entry.rows.items())
+        if kind != "recent"
     ]
 
 
