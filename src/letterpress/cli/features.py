@@ -9,43 +9,54 @@ import typer
 from letterpress.cli.output import JsonOption, print_result
 from letterpress.errors import RefusedError, UsageError
 
+RangeOption = Annotated[
+    str | None,
+    typer.Option("--range", help="Raw hours that changed, e.g. 2026-01-05T03--2026-01-05T04; else all."),
+]
+RefreshOption = Annotated[
+    bool, typer.Option("--full-refresh", help="Drop the marts and build them from nothing.")
+]
+ListOption = Annotated[
+    bool, typer.Option("--list", help="Build nothing; list every declared feature and who uses it.")
+]
+SearchOption = Annotated[
+    str, typer.Option("--search", help="With --list: only features that hold all of these words.")
+]
+AuditOption = Annotated[
+    bool,
+    typer.Option(
+        "--audit", help="Build nothing; compute served features again from raw. Exit 1 when they differ."
+    ),
+]
+AdmitOption = Annotated[
+    str | None,
+    typer.Option("--admit", help="A view on trial: test it on the current snapshot. Exit 1 when it fails."),
+]
+RecommenderOption = Annotated[str, typer.Option("--recommender", help="With --admit: for whose rankers.")]
+DenyOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--deny",
+        help="TENANT=FEATURE, also view:NAME or label:NAME: not used for this tenant from the next "
+        "snapshot on. May be repeated.",
+    ),
+]
+AllowOption = Annotated[
+    list[str] | None, typer.Option("--allow", help="TENANT=FEATURE: use again what was denied.")
+]
 
-def command(
+
+def command(  # one argument an option
     *,
-    range_: Annotated[
-        str | None,
-        typer.Option("--range", help="Raw hours that changed, e.g. 2026-01-05T03--2026-01-05T04; else all."),
-    ] = None,
-    full_refresh: Annotated[
-        bool, typer.Option("--full-refresh", help="Drop the marts and build them from nothing.")
-    ] = False,
-    list_: Annotated[
-        bool, typer.Option("--list", help="Build nothing; list every declared feature and who uses it.")
-    ] = False,
-    search: Annotated[
-        str, typer.Option("--search", help="With --list: only features that hold all of these words.")
-    ] = "",
-    audit: Annotated[
-        bool,
-        typer.Option(
-            "--audit", help="Build nothing; compute served features again from raw. Exit 1 when they differ."
-        ),
-    ] = False,
-    admit: Annotated[
-        str | None,
-        typer.Option(help="A view on trial: test it on the current snapshot. Exit 1 when it fails."),
-    ] = None,
-    recommender: Annotated[str, typer.Option(help="With --admit: for whose rankers.")] = "image_enhancement",
-    deny: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="TENANT=FEATURE, also view:NAME or label:NAME: not used for this tenant from the next "
-            "snapshot on. May be repeated."
-        ),
-    ] = None,
-    allow: Annotated[
-        list[str] | None, typer.Option(help="TENANT=FEATURE: use again what was denied.")
-    ] = None,
+    range_: RangeOption = None,
+    full_refresh: RefreshOption = False,
+    list_: ListOption = False,
+    search: SearchOption = "",
+    audit: AuditOption = False,
+    admit: AdmitOption = None,
+    recommender: RecommenderOption = "image_enhancement",
+    deny: DenyOption = None,
+    allow: AllowOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Build the features and training sets from raw and publish them as a snapshot."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,17 +12,20 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from letterpress.features import feature_plan
-from letterpress.features.catalogue import list_features, unused_views
+from letterpress.features.catalogue import CatalogueEntry, list_features, unused_views
 from letterpress.features.life import CANDIDATES, RETIRED
 from letterpress.lake.snapshot_layout import read_current
 from letterpress.lake.snapshots import Snapshot
 from letterpress.orchestration.feature_coverage import ROWS, newest_features, newest_rows
 from letterpress.ranking.feature_use import feature_shares
 from letterpress.recommenders import RECOMMENDERS, Recommender
-from letterpress.registry.admissions import read_admissions
-from letterpress.registry.publication import published
+from letterpress.registry.admissions import AdmissionRecord, read_admissions
+from letterpress.registry.publication import Publication, published
 from letterpress.settings import Home, Settings
 from letterpress.site.features_page import DATA, CandidateState, FeaturesState, FeatureState, ServedUse
+
+Measured = dict[str, dict[str, dict[str, float | None]]]
+"""`rows`, `coverage`, `low`, `median` and `high` by recommender and feature."""
 
 
 def feature_catalogue(settings: Settings) -> FeaturesState:
@@ -35,49 +38,63 @@ def feature_catalogue(settings: Settings) -> FeaturesState:
         ModelRefusedError: a served model is damaged.
     """
     home = settings.paths
-    current, pointers = read_current(home), published(home)
-    schemas = {name: feature_plan(each).schema_hash for name, each in RECOMMENDERS.items()}
-    made_of = {"snapshot": current.snapshot if current else None, "schemas": schemas}
-    admissions = read_admissions(home)
-    made_of["tried"] = {f"{each.recommender}/{each.view}": each.tried_at for each in admissions}
-    made_of["served"] = {name: each.model for name, each in pointers.items()}
+    pointers, admissions = published(home), read_admissions(home)
+    made_of = _made_of(home, pointers, admissions)
     known = _read_known(home)
     if known is not None and known.made_of == made_of:
         return known
     measured = _measure(home)
-    shares = {name: feature_shares(pointer.open_bundle(home).manifest) for name, pointer in pointers.items()}
-    features = [
-        FeatureState(
-            name=entry.feature.name,
-            view=entry.view,
-            entity=entry.feature.entity,
-            unit=entry.feature.unit,
-            description=entry.feature.description,
-            definition=entry.feature.definition,
-            default=None if np.isnan(entry.feature.default) else entry.feature.default,
-            owner=entry.feature.owner,
-            sensitivity=entry.feature.sensitivity,
-            recommenders=entry.recommenders,
-            uses=[
-                ServedUse(model=pointers[name].model, share=shares[name].get(entry.feature.name, 0.0))
-                for name in entry.recommenders
-                if name in pointers
-            ],
-            measured={
-                name: measured[name][entry.feature.name] for name in entry.recommenders if name in measured
-            },
-        )
-        for entry in list_features(RECOMMENDERS.values())
-    ]
+    uses = {
+        name: (pointer.model, feature_shares(pointer.open_bundle(home).manifest))
+        for name, pointer in pointers.items()
+    }
     return FeaturesState(
         made_of=made_of,
-        features=features,
+        features=[_feature_state(entry, uses, measured) for entry in list_features(RECOMMENDERS.values())],
         unused_views=unused_views(RECOMMENDERS.values()),
         candidates=[
             CandidateState(view=view, admissions=[each for each in admissions if each.view == view])
             for view in sorted(CANDIDATES)
         ],
         retired=[asdict(each) for each in RETIRED],
+    )
+
+
+def _made_of(
+    home: Home, pointers: Mapping[str, Publication], admissions: Sequence[AdmissionRecord]
+) -> dict[str, Any]:
+    """What the catalogue depends on: as long as it is the same, so is the catalogue."""
+    current = read_current(home)
+    return {
+        "snapshot": current.snapshot if current else None,
+        "schemas": {name: feature_plan(each).schema_hash for name, each in RECOMMENDERS.items()},
+        "tried": {f"{each.recommender}/{each.view}": each.tried_at for each in admissions},
+        "served": {name: each.model for name, each in pointers.items()},
+    }
+
+
+def _feature_state(
+    entry: CatalogueEntry, uses: Mapping[str, tuple[str, Mapping[str, float]]], measured: Measured
+) -> FeatureState:
+    """One feature with who uses it: `uses` are model and shares by recommender."""
+    feature = entry.feature
+    return FeatureState(
+        name=feature.name,
+        view=entry.view,
+        entity=feature.entity,
+        unit=feature.unit,
+        description=feature.description,
+        definition=feature.definition,
+        default=None if np.isnan(feature.default) else feature.default,
+        owner=feature.owner,
+        sensitivity=feature.sensitivity,
+        recommenders=entry.recommenders,
+        uses=[
+            ServedUse(model=uses[name][0], share=uses[name][1].get(feature.name, 0.0))
+            for name in entry.recommenders
+            if name in uses
+        ],
+        measured={name: measured[name][feature.name] for name in entry.recommenders if name in measured},
     )
 
 
@@ -88,8 +105,8 @@ def _read_known(home: Home) -> FeaturesState | None:
         return None
 
 
-def _measure(home: Home) -> dict[str, dict[str, dict[str, float | None]]]:
-    """`rows`, `coverage`, `low`, `median` and `high` by recommender and feature, of the newest rows."""
+def _measure(home: Home) -> Measured:
+    """What the newest training rows say of every feature."""
     if read_current(home) is None:
         return {}
     snapshot = Snapshot.open(home)

@@ -151,18 +151,13 @@ def _fit_target(  # what all targets share is worked out once
     whole = _inputs(levels, shared, np.log(part.position) if is_single else np.zeros(part.rows))
     selection = _selection(recommender, target, scores, part, shared, found)
     with_selection = whole if selection is None else np.c_[whole, selection]
-    rate = counted_rate(recommender, target)
-    evidence = np.zeros(part.rows)
-    if rate is not None and f"item_{rate.denominator}" in part.feature_names:
-        evidence = np.nan_to_num(part.column(f"item_{rate.denominator}").astype(np.float64))
+    evidence = _evidence_of(recommender, target, part)
     rows = _Rows(
         with_selection[used], hits[used], trials[used], evidence[used], part.item_codes[used], campaigns[used]
     )
     size = whole.shape[1]
     position = size - shared.levels.shape[1] - 1
-    penalties = np.full(with_selection.shape[1], RIDGE)
-    penalties[0], penalties[size:] = 0.0, SELECTION_RIDGE
-    penalties[position + 1 : size] = LEVEL_RIDGE
+    penalties = _penalties(with_selection.shape[1], levels_from=position + 1, selection_from=size)
     fitted = _fit(rows, penalties, is_single=is_single, weight=declared.evidence_weight)
     if not is_single:  # position is no input of a rate, rather than one that nobody saw
         fitted.covariance[position, :] = fitted.covariance[:, position] = 0.0
@@ -183,6 +178,22 @@ def _fit_target(  # what all targets share is worked out once
         selection=shift,
         facts={"rows": int(used.sum()), "hits": int(hits.sum()), "campaigns": n_campaigns},
     )
+
+
+def _evidence_of(recommender: Recommender, target: Target, part: TrainingSet) -> Floats:
+    """How often each item was counted before its slate `(n,)`; zeros where nothing of the kind is."""
+    rate = counted_rate(recommender, target)
+    if rate is None or f"item_{rate.denominator}" not in part.feature_names:
+        return np.zeros(part.rows)
+    return np.nan_to_num(part.column(f"item_{rate.denominator}").astype(np.float64))
+
+
+def _penalties(n_inputs: int, *, levels_from: int, selection_from: int) -> Floats:
+    """Of each input `(n_inputs,)`: none of the constant, and those of its kind of all others."""
+    penalties = np.full(n_inputs, RIDGE)
+    penalties[0], penalties[selection_from:] = 0.0, SELECTION_RIDGE
+    penalties[levels_from:selection_from] = LEVEL_RIDGE
+    return penalties
 
 
 def _inputs(table: Floats, shared: SharedInputs, log_positions: Floats) -> Floats:
