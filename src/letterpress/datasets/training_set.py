@@ -44,6 +44,8 @@ class TrainingSet:
     """How often each row was delivered `(n,)`; empty where nobody asks."""
     outcomes: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     """Counts `(n,)` that the targets are made of, by column; empty where nobody asks."""
+    weights: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    """What each slate counts in training `(g,)`, 1 on average; empty: all alike. No verdict asks for it."""
 
     def __len__(self) -> int:
         """The number of slates."""
@@ -56,6 +58,21 @@ class TrainingSet:
     @property
     def group_sizes(self) -> NDArray[np.int64]:
         return np.diff(self.group_offsets)
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether slates count differently in training."""
+        return len(self.weights) > 0
+
+    @property
+    def slate_weights(self) -> NDArray[np.float64]:
+        """What each slate counts in training `(g,)`: ones where all count alike."""
+        return self.weights if self.is_weighted else np.ones(len(self))
+
+    @property
+    def row_weights(self) -> NDArray[np.float64]:
+        """The weight of its slate for every row `(n,)`."""
+        return np.repeat(self.slate_weights, self.group_sizes)
 
     def column(self, feature: str) -> NDArray[np.float32]:
         """The values `(n,)` of one feature."""
@@ -72,6 +89,7 @@ class TrainingSet:
         kept["trials"] = self.trials[rows] if len(self.trials) else self.trials
         for name in _BY_SLATE:
             kept[name] = kept[name][chosen]
+        kept["weights"] = self.weights[chosen] if self.is_weighted else self.weights
         kept["group_offsets"] = np.concatenate([[0], np.cumsum(sizes[chosen])]).astype(np.int64)
         return TrainingSet(**kept)
 
@@ -84,6 +102,8 @@ class TrainingSet:
         }
         counts = {name: np.concatenate([part.outcomes[name] for part in parts]) for name in parts[0].outcomes}
         sizes = np.concatenate([part.group_sizes for part in parts])
+        if any(part.is_weighted for part in parts):
+            whole["weights"] = np.concatenate([part.slate_weights for part in parts])
         return replace(
             parts[0], **whole, outcomes=counts, group_offsets=np.concatenate([[0], np.cumsum(sizes)])
         )

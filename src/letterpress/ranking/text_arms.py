@@ -24,11 +24,12 @@ def arms_of(part: TrainingSet) -> Arms:
         clicks=part.clicks,
         trials=part.trials,
         tests=np.repeat(np.arange(len(part)), part.group_sizes),
+        weights=part.row_weights if part.is_weighted else part.weights,
     )
 
 
 def joined_arms(parts: Sequence[Arms]) -> Arms:
-    """The arms of all `parts`; tests of different parts stay different."""
+    """The arms of all `parts`; tests of different parts stay different, and all have weights or none has."""
     firsts = np.cumsum([0, *(int(part.tests.max(initial=-1)) + 1 for part in parts)])
     return Arms(
         feature_names=parts[0].feature_names,
@@ -36,6 +37,7 @@ def joined_arms(parts: Sequence[Arms]) -> Arms:
         clicks=np.concatenate([part.clicks for part in parts]),
         trials=np.concatenate([part.trials for part in parts]),
         tests=np.concatenate([part.tests + first for part, first in zip(parts, firsts, strict=False)]),
+        weights=np.concatenate([part.weights for part in parts]),
     )
 
 

@@ -8,7 +8,7 @@ tests, with near-duplicate texts in one fold, inside of what is trained on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,6 +42,8 @@ class Arms:
     clicks: NDArray[np.int64]
     trials: NDArray[np.int64]
     tests: NDArray[np.int64]
+    weights: Floats = field(default_factory=lambda: np.zeros(0))
+    """What each arm counts beside its evidence `(n,)`, the same for all of a test; empty: all alike."""
 
     def __len__(self) -> int:
         return len(self.tests)
@@ -55,6 +57,7 @@ class Arms:
             self.clicks[rows],
             self.trials[rows],
             tests.astype(np.int64),
+            self.weights[rows] if len(self.weights) else self.weights,
         )
 
 
@@ -164,6 +167,8 @@ def centre_within(values: Floats, tests: NDArray[np.int64], weights: Floats | No
 def _problem(arms: Arms, blocks: list[NDArray[np.intp]]) -> _Problem:
     """Each block has a mean squared length of one within tests; counts are first brought to one scale."""
     weights = evidence_weights(arms.clicks)
+    if len(arms.weights):
+        weights = weights * arms.weights
     parts, scales = [], []
     for block in blocks:
         inputs = centre_within(arms.features[:, block].astype(np.float64), arms.tests)

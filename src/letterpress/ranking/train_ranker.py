@@ -79,6 +79,8 @@ def train_ranker(  # rounds and patience are named where they are not the usual 
 ) -> TrainedRanker:
     """The ranker of `train`, stopped early on `valid`; equal bytes for equal data, seed and threads.
 
+    Slates of `train` count as much as they weigh; those of `valid` all alike.
+
     Raises:
         NotEnoughDataError: the data cannot teach a ranker; the sentence says what it lacks.
     """
@@ -90,7 +92,7 @@ def train_ranker(  # rounds and patience are named where they are not the usual 
     _require_gains(valid, recommender.name)
     objective = listwise_parameters(recommender.slate_size) if is_listwise else POINTWISE_PARAMETERS
     chosen = {**TREE_PARAMETERS, **objective, **(parameters or {}), "seed": seed}
-    fitted = _matrix(train, is_listwise=is_listwise)
+    fitted = _weighted(_matrix(train, is_listwise=is_listwise), train, is_listwise=is_listwise)
     watched = _matrix(valid, is_listwise=is_listwise, like=fitted)
     booster = xgboost.train(
         {**chosen, "nthread": threads, "verbosity": 0},
@@ -121,7 +123,7 @@ def refit_ranker(
     is_listwise = recommender.judge == "ndcg"
     booster = xgboost.train(
         {**trained.parameters, "nthread": threads, "verbosity": 0},
-        _matrix(part, is_listwise=is_listwise),
+        _weighted(_matrix(part, is_listwise=is_listwise), part, is_listwise=is_listwise),
         num_boost_round=trained.trees,
     )
     return _without_history(booster)
@@ -147,6 +149,15 @@ def _matrix(
     matrix = xgboost.QuantileDMatrix(part.features, label=part.gains, ref=like, missing=np.nan)
     if is_listwise:
         matrix.set_group(part.group_sizes)
+    return matrix
+
+
+def _weighted(
+    matrix: xgboost.QuantileDMatrix, part: TrainingSet, *, is_listwise: bool
+) -> xgboost.QuantileDMatrix:
+    """The matrix, told what its slates weigh; XGBoost wants a weight a group of a listwise objective."""
+    if part.is_weighted:
+        matrix.set_weight(part.weights if is_listwise else part.row_weights)
     return matrix
 
 

@@ -161,6 +161,22 @@ def test_constant_features_are_worth_nothing() -> None:
     assert np.isfinite(LinearScorer(head, NAMES).score(arms.features)).all()
 
 
+def test_tests_that_weigh_next_to_nothing_teach_next_to_nothing() -> None:
+    now, before = make_arms(150), make_arms(300, seed=2)
+    turned = replace(before, features=-before.features)
+    both = joined_arms([turned, now])
+    ages = np.repeat([1e-4, 1.0], [len(turned), len(now)])
+    assert slope(fit_linear_head(both, seed=1).head, "sentence_000") < 0.0
+    weighted = fit_linear_head(replace(both, weights=ages), seed=1).head
+    assert slope(weighted, "sentence_000") == pytest.approx(0.4, abs=0.06)
+
+
+def test_weights_of_one_give_the_same_head_as_none() -> None:
+    arms = make_arms(40)
+    alike = replace(arms, weights=np.ones(len(arms)))
+    assert fit_linear_head(alike, seed=1).head.encode() == fit_linear_head(arms, seed=1).head.encode()
+
+
 def test_joined_parts_keep_their_tests_apart() -> None:
     joined = joined_arms([make_arms(10), make_arms(5)])
     assert joined.tests.max() == 14

@@ -123,3 +123,36 @@ def with_features(value: float) -> TrainingSet:
 def test_data_that_cannot_teach_is_refused_in_a_sentence(part: TrainingSet, sentence: str) -> None:
     with pytest.raises(NotEnoughDataError, match=sentence):
         train(part)
+
+
+def turned(part: TrainingSet) -> TrainingSet:
+    """The same slates, where the worst is chosen."""
+    gains = 1.0 - part.gains
+    return replace(part, gains=gains.astype(np.float32), clicks=gains.astype(np.int64))
+
+
+def test_slates_that_weigh_next_to_nothing_teach_next_to_nothing() -> None:
+    both = TrainingSet.joined([turned(world(600, 4)), world(300, 1)])
+    weights = np.repeat([1e-4, 3.0], [600, 300])
+    fresh = world(300, 3)
+    found = []
+    for part in (both, replace(both, weights=weights / weights.mean())):
+        scores = BoosterScorer(train(part).booster).score(fresh.features)
+        found.append(ndcg_per_group(scores, fresh.gains, fresh.group_offsets, 4).mean())
+    assert found[1] > found[0] + 0.1
+
+
+def test_weights_of_one_are_the_same_as_none_for_slates_and_for_single_slots() -> None:
+    part = world(300, 1)
+    for recommender in (PETS, replace(PETS, judge="snips")):
+        alike = replace(part, weights=np.ones(len(part)))
+        assert train(alike, recommender=recommender).booster == train(part, recommender=recommender).booster
+
+
+def test_a_single_slot_weighs_what_its_slate_weighs() -> None:
+    both = TrainingSet.joined([turned(world(600, 4)), world(300, 1)])
+    weights = np.repeat([1e-4, 3.0], [600, 300])
+    snips, fresh = replace(PETS, judge="snips"), world(300, 3)
+    scores = BoosterScorer(train(replace(both, weights=weights), recommender=snips).booster)
+    ndcg = ndcg_per_group(scores.score(fresh.features), fresh.gains, fresh.group_offsets, 4)
+    assert ndcg.mean() > 0.7
