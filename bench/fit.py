@@ -22,7 +22,8 @@ import numpy as np
 from bench.report import figure, write_result
 from letterpress.clock import SystemClock
 from letterpress.datasets.training_set import TrainingSet
-from letterpress.ranking.train_ranker import MAX_ROUNDS, TREE_PARAMETERS, listwise_parameters, train_ranker
+from letterpress.ranking.train_ranker import MAX_ROUNDS, FitPlan, train_ranker
+from letterpress.ranking.tree_parameters import TREE_PARAMETERS, listwise_parameters
 from letterpress.recommenders import get_recommender
 from letterpress.settings import let_idle_threads_sleep
 
@@ -60,9 +61,8 @@ def draw_slates(rows: int, seed: int) -> TrainingSet:
 def train_ours(train: TrainingSet, valid: TrainingSet) -> int:
     """The trees of our ranker, which is kept from stopping early."""
     declared = replace(get_recommender("image_enhancement"), slate_size=ITEMS)
-    return train_ranker(
-        train, valid, declared, seed=SEED, threads=THREADS, rounds=TREES, patience=TREES
-    ).trees
+    plan = FitPlan(rounds=TREES, patience=TREES)
+    return train_ranker(train, valid, declared, seed=SEED, threads=THREADS, plan=plan).trees
 
 
 def train_bare(train: TrainingSet, valid: TrainingSet) -> int:

@@ -19,6 +19,7 @@ from letterpress.features.views import (
     compute_features,
     feature_names,
     feature_plan,
+    monotone_directions,
     popularity_feature,
     schema_hash,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "entity_keys",
     "feature_names",
     "feature_plan",
+    "monotone_directions",
     "popularity_feature",
     "schema_hash",
 ]

@@ -41,6 +41,9 @@ class Feature:
     dtype: str = "float32"
     sensitivity: tuple[str, ...] = ()
     """Of `LABELS`; a tenant may deny all features with a label."""
+    monotone: int = 0
+    """1 where more of it must never lower a score, -1 where it must never raise one; all else being equal.
+    It shapes models, not values, so it is no part of the schema hash."""
 
 
 @dataclass(frozen=True, slots=True)

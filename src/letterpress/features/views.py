@@ -108,6 +108,11 @@ def feature_names(recommender: Recommender) -> tuple[str, ...]:
     return feature_plan(recommender).names
 
 
+def monotone_directions(recommender: Recommender) -> dict[str, int]:
+    """1 or -1 by name, for the features of a recommender that are declared to raise or lower scores."""
+    return {each.name: each.monotone for each in trial_plan(recommender).features if each.monotone}
+
+
 def schema_hash(recommender: Recommender) -> str:
     """Sixteen hex digits over names, types and definitions: equal for builds that compute alike."""
     return feature_plan(recommender).schema_hash

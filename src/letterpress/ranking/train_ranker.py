@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from letterpress.datasets.training_set import TrainingSet
-from letterpress.errors import NotEnoughDataError
 from letterpress.evaluation.ndcg import dcg_per_group
+from letterpress.ranking.slate_matrix import slate_matrix
+from letterpress.ranking.teachable import require_gains, require_teachable
+from letterpress.ranking.tree_parameters import tree_parameters
 from letterpress.recommenders import Recommender
 from letterpress.settings import let_idle_threads_sleep
 
@@ -23,34 +25,22 @@ Floats = NDArray[np.float32]
 MAX_ROUNDS = 400
 PATIENCE = 40
 
-TREE_PARAMETERS: dict[str, Any] = {
-    "tree_method": "hist",
-    "max_depth": 4,
-    "eta": 0.08,
-    "min_child_weight": 20.0,
-    "subsample": 0.8,
-    "colsample_bytree": 0.8,
-    "lambda": 2.0,
-}
+
+@dataclass(frozen=True, slots=True)
+class FitPlan:
+    """How trees are grown where that is not the usual way."""
+
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Over the usual ones, e.g. tuned."""
+    start: bytes | None = None
+    """A booster of the same features whose trees come first; the new ones correct them."""
+    rounds: int = MAX_ROUNDS
+    """The most trees that are grown."""
+    patience: int = PATIENCE
+    """After how many trees that bring nothing growing ends."""
 
 
-def listwise_parameters(k: int) -> dict[str, Any]:
-    """Pairs within a slate, weighted by the top `k`; beat `rank:ndcg` and pointwise on the simulated log."""
-    return {
-        "objective": "rank:pairwise",
-        "ndcg_exp_gain": False,
-        "lambdarank_pair_method": "topk",
-        "lambdarank_num_pair_per_sample": k,
-        "disable_default_eval_metric": True,
-    }
-
-
-POINTWISE_PARAMETERS: dict[str, Any] = {
-    "objective": "reg:squarederror",
-    "eval_metric": "rmse",
-    "min_child_weight": 50.0,
-}
-"""For logs of single slots, where there is nothing to compare within a slate."""
+USUAL_PLAN = FitPlan()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +50,23 @@ class TrainedRanker:
     booster: bytes
     """XGBoost's UBJ form."""
     trees: int
+    """All of them, those that it began with among them."""
     valid_metric: float
     parameters: dict[str, Any]
     importance: dict[str, float] = field(default_factory=dict)
     """Share of the total gain by feature, largest first; features that no tree uses are absent."""
 
 
-def train_ranker(  # rounds and patience are named where they are not the usual ones
+def train_ranker(
     train: TrainingSet,
     valid: TrainingSet,
     recommender: Recommender,
     *,
     seed: int,
     threads: int,
-    parameters: dict[str, Any] | None = None,
-    rounds: int = MAX_ROUNDS,
-    patience: int = PATIENCE,
+    plan: FitPlan = USUAL_PLAN,
 ) -> TrainedRanker:
-    """The ranker of `train`, stopped early on `valid`; equal bytes for equal data, seed and threads.
+    """The ranker of `train`, stopped early on `valid`; equal bytes for equal data, plan, seed and threads.
 
     Slates of `train` count as much as they weigh; those of `valid` all alike.
 
@@ -89,19 +78,18 @@ def train_ranker(  # rounds and patience are named where they are not the usual 
 
     is_listwise = recommender.judge == "ndcg"
     require_teachable(train, recommender, is_listwise=is_listwise)
-    _require_gains(valid, recommender.name)
-    objective = listwise_parameters(recommender.slate_size) if is_listwise else POINTWISE_PARAMETERS
-    chosen = {**TREE_PARAMETERS, **objective, **(parameters or {}), "seed": seed}
-    fitted = _weighted(_matrix(train, is_listwise=is_listwise), train, is_listwise=is_listwise)
-    watched = _matrix(valid, is_listwise=is_listwise, like=fitted)
+    require_gains(valid, recommender)
+    parameters = tree_parameters(recommender, train.feature_names, plan.parameters, seed=seed)
+    fitted = slate_matrix(train, is_listwise=is_listwise)
     booster = xgboost.train(
-        {**chosen, "nthread": threads, "verbosity": 0},
+        {**parameters, "nthread": threads, "verbosity": 0},
         fitted,
-        num_boost_round=rounds,
-        evals=[(watched, "valid")],
+        num_boost_round=plan.rounds,
+        evals=[(slate_matrix(valid, is_listwise=is_listwise, like=fitted), "valid")],
         custom_metric=_ndcg_metric(valid, recommender.slate_size) if is_listwise else None,
-        callbacks=[xgboost.callback.EarlyStopping(rounds=patience, maximize=is_listwise)],
+        callbacks=[xgboost.callback.EarlyStopping(rounds=plan.patience, maximize=is_listwise)],
         verbose_eval=False,
+        xgb_model=None if plan.start is None else bytearray(plan.start),
     )
     trees = int(booster.best_iteration) + 1
     best = booster[:trees]  # predictions never see the trees after the best one
@@ -109,7 +97,7 @@ def train_ranker(  # rounds and patience are named where they are not the usual 
         booster=_without_history(best),
         trees=trees,
         valid_metric=float(booster.best_score),
-        parameters=chosen,
+        parameters=parameters,
         importance=_gain_shares(best, train.feature_names),
     )
 
@@ -123,7 +111,7 @@ def refit_ranker(
     is_listwise = recommender.judge == "ndcg"
     booster = xgboost.train(
         {**trained.parameters, "nthread": threads, "verbosity": 0},
-        _weighted(_matrix(part, is_listwise=is_listwise), part, is_listwise=is_listwise),
+        slate_matrix(part, is_listwise=is_listwise),
         num_boost_round=trained.trees,
     )
     return _without_history(booster)
@@ -141,26 +129,6 @@ def _ndcg_metric(valid: TrainingSet, k: int) -> Callable[[Floats, xgboost.DMatri
     return ndcg
 
 
-def _matrix(
-    part: TrainingSet, *, is_listwise: bool, like: xgboost.QuantileDMatrix | None = None
-) -> xgboost.QuantileDMatrix:
-    import xgboost
-
-    matrix = xgboost.QuantileDMatrix(part.features, label=part.gains, ref=like, missing=np.nan)
-    if is_listwise:
-        matrix.set_group(part.group_sizes)
-    return matrix
-
-
-def _weighted(
-    matrix: xgboost.QuantileDMatrix, part: TrainingSet, *, is_listwise: bool
-) -> xgboost.QuantileDMatrix:
-    """The matrix, told what its slates weigh; XGBoost wants a weight a group of a listwise objective."""
-    if part.is_weighted:
-        matrix.set_weight(part.weights if is_listwise else part.row_weights)
-    return matrix
-
-
 def _without_history(booster: xgboost.Booster) -> bytes:
     """The model's bytes without the attributes that training left in it."""
     booster.set_attr(best_iteration=None, best_score=None)
@@ -172,57 +140,3 @@ def _gain_shares(booster: xgboost.Booster, names: tuple[str, ...]) -> dict[str, 
     total = sum(gains.values()) or 1.0
     shares = {names[int(key.removeprefix("f"))]: round(value / total, 6) for key, value in gains.items()}
     return dict(sorted(shares.items(), key=lambda pair: -pair[1]))
-
-
-def require_teachable(train: TrainingSet, recommender: Recommender, *, is_listwise: bool) -> None:
-    """Refuse data that would give a model that looks fine and knows nothing.
-
-    Raises:
-        NotEnoughDataError: too few slates or campaigns, nothing clicked, equal labels, single items, or no
-            feature that tells items apart.
-    """
-    name = recommender.name
-    train.require(recommender.gates.min_training_slates, f"train {name} on")
-    if not (train.clicks > 0).any():
-        raise NotEnoughDataError(
-            f"{name}: expected clicks to learn from, found none in {len(train)} slates; wait for outcomes."
-        )
-    if np.ptp(train.gains) == 0:
-        raise NotEnoughDataError(
-            f"{name}: expected gains that differ, found {train.gains[0]:.4g} in all {train.rows} rows; "
-            "check the declared targets against the log."
-        )
-    if not _has_a_telling_feature(train.features):
-        raise NotEnoughDataError(
-            f"{name}: expected features that differ between items, found every one of "
-            f"{train.features.shape[1]} constant or missing; see what is known of them with "
-            "`letterpress features --list`."
-        )
-    if is_listwise:
-        _require_comparisons(train, name)
-
-
-def _has_a_telling_feature(features: Floats) -> bool:
-    """Whether any column has two values, a missing one among them; column by column, as most stop at once."""
-    return any(bool((column != column[0]).any() and not np.isnan(column).all()) for column in features.T)
-
-
-def _require_gains(valid: TrainingSet, name: str) -> None:
-    if not (valid.gains > 0).any():
-        raise NotEnoughDataError(
-            f"{name}: expected gains in the {len(valid)} slates that tell when to stop, found none; "
-            "collect more of the log."
-        )
-
-
-def _require_comparisons(train: TrainingSet, name: str) -> None:
-    campaigns = len(np.unique(train.campaign_codes))
-    if campaigns < 2:
-        raise NotEnoughDataError(
-            f"{name}: expected slates of several campaigns, found {campaigns}; collect more campaigns."
-        )
-    if int(train.group_sizes.max()) < 2:
-        raise NotEnoughDataError(
-            f"{name}: expected slates of several items, found one item in each of {len(train)}; declare "
-            "judge='snips' for a log of single slots."
-        )

@@ -5,53 +5,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import xgboost
+from numpy.typing import NDArray
+from tests.unit.ranking.pet_slates import ITEMS, PETS, world
 
 from letterpress.datasets.training_set import TrainingSet
 from letterpress.errors import NotEnoughDataError
 from letterpress.evaluation.ndcg import ndcg_per_group
 from letterpress.ranking.scorer import BoosterScorer
-from letterpress.ranking.train_ranker import TrainedRanker, train_ranker
-from letterpress.recommenders import Gates, Recommender, Target
-
-PETS = Recommender(
-    name="pets",
-    description="Ranks pets.",
-    item_kind="pet",
-    slate_size=4,
-    targets=(Target("chosen", "chosen", weight=1.0, window_hours=1),),
-    feature_views=(),
-    judge="ndcg",
-    gates=Gates(min_training_slates=50, min_test_slates=20, min_relative_gain=0.01),
-)
-ITEMS = 6
+from letterpress.ranking.train_ranker import USUAL_PLAN, FitPlan, TrainedRanker, train_ranker
+from letterpress.ranking.tree_parameters import tree_parameters
+from letterpress.recommenders import Recommender, get_recommender
 
 
-def world(slates: int, seed: int) -> TrainingSet:
-    """Slates of six items; the best by the first two features is chosen, most of the time."""
-    generator = np.random.default_rng(seed)
-    features = generator.normal(size=(slates * ITEMS, 4)).astype(np.float32)
-    appeal = features[:, 0] * features[:, 1] + features[:, 0] + generator.normal(size=len(features)) * 0.3
-    gains = np.zeros((slates, ITEMS), dtype=np.float32)
-    gains[np.arange(slates), appeal.reshape(slates, ITEMS).argmax(axis=1)] = 1.0
-    features[generator.random(features.shape) < 0.02] = np.nan
-    return TrainingSet(
-        feature_names=("a", "b", "c", "d"),
-        features=features,
-        gains=gains.ravel(),
-        clicks=gains.ravel().astype(np.int64),
-        position=np.tile(np.arange(1, ITEMS + 1), slates).astype(np.int32),
-        propensity=np.full(slates * ITEMS, 1 / ITEMS),
-        item_codes=np.tile(np.arange(ITEMS), slates).astype(np.int32),
-        item_ids=np.arange(ITEMS).astype(object),
-        group_offsets=np.arange(0, slates * ITEMS + 1, ITEMS),
-        slate_ids=np.arange(slates).astype(object),
-        campaign_codes=(np.arange(slates) // 2).astype(np.int32),
-        shown_at=np.arange(slates),
-    )
-
-
-def train(part: TrainingSet, *, recommender: Recommender = PETS, seed: int = 7) -> TrainedRanker:
-    return train_ranker(part, world(150, 2), recommender, seed=seed, threads=1)
+def train(
+    part: TrainingSet, *, recommender: Recommender = PETS, seed: int = 7, plan: FitPlan = USUAL_PLAN
+) -> TrainedRanker:
+    return train_ranker(part, world(150, 2), recommender, seed=seed, threads=1, plan=plan)
 
 
 def test_the_ranker_learns_what_is_chosen_and_names_what_it_used() -> None:
@@ -68,6 +37,49 @@ def test_the_ranker_learns_what_is_chosen_and_names_what_it_used() -> None:
 def test_the_same_data_and_seed_give_the_same_bytes() -> None:
     assert train(world(300, 1)).booster == train(world(300, 1)).booster
     assert train(world(300, 1)).booster != train(world(300, 1), seed=8).booster
+
+
+def scores(trained: TrainedRanker, features: NDArray[np.float32]) -> NDArray[np.float64]:
+    return BoosterScorer(trained.booster).score(features)
+
+
+def test_a_feature_that_must_raise_scores_never_lowers_one_and_the_bytes_repeat() -> None:
+    falling = turned(world(400, 1))  # more of `a` is worse here
+    rising = FitPlan(parameters={"monotone_constraints": "(1,0,0,0)"})
+    line = np.zeros((50, 4), np.float32)
+    line[:, 0] = np.linspace(-3, 3, 50)
+    assert (np.diff(scores(train(falling), line)) < 0).any()
+    constrained = train(falling, plan=rising)
+    assert (np.diff(scores(constrained, line)) >= 0).all()
+    assert constrained.booster == train(falling, plan=rising).booster
+
+
+def test_declared_directions_reach_the_trees_by_name_whatever_the_order_of_columns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    directions = {"b": 1, "d": -1, "absent": 1}
+    monkeypatch.setattr("letterpress.ranking.tree_parameters.monotone_directions", lambda _: directions)
+    assert tree_parameters(PETS, ("d", "a", "b"), {}, seed=1)["monotone_constraints"] == "(-1,0,1)"
+    assert "monotone_constraints" not in tree_parameters(PETS, ("a", "c"), {}, seed=1)
+
+
+def test_what_is_chosen_lies_over_the_usual_parameters_and_the_seed_stays() -> None:
+    pictures = get_recommender("image_enhancement")
+    found = tree_parameters(pictures, ("a",), {"max_depth": 3}, seed=5)
+    assert (found["max_depth"], found["eta"], found["seed"]) == (3, 0.08, 5)
+    assert found["lambdarank_num_pair_per_sample"] == pictures.slate_size
+
+
+def test_a_start_keeps_its_trees_and_new_ones_correct_it_the_same_way_each_time() -> None:
+    first = train(world(100, 1))
+    plan = FitPlan(start=first.booster)
+    warm = train(world(300, 4), plan=plan)
+    assert warm.trees > first.trees
+    kept = xgboost.Booster(model_file=bytearray(warm.booster))[: first.trees]
+    probe = world(50, 9).features
+    assert (kept.inplace_predict(probe, predict_type="margin") == scores(first, probe)).all()
+    assert warm.booster == train(world(300, 4), plan=plan).booster
+    assert warm.valid_metric > first.valid_metric
 
 
 def test_the_booster_holds_no_tree_after_the_best_one() -> None:
