@@ -118,8 +118,9 @@ def judge_by_ab_tests(
 ) -> Verdict:
     """Promote when the paired interval of the lift lies above `min_gain`.
 
-    `scores` holds the scores `(n,)` of popularity, champion and challenger. Where every item ties, as for
-    popularity on lines that nobody has seen, a pick is worth the mean arm: a lift of zero.
+    `scores` holds the scores `(n,)` of popularity, champion and challenger, and of baselines that are only
+    shown. Where every item ties, as for popularity on lines that nobody has seen, a pick is worth the mean
+    arm: a lift of zero.
     """
     lifts = {name: lift_of_pick(scores[name], arms) for name in RANKERS}
     known = ~np.isnan(lifts["challenger"])
@@ -145,6 +146,11 @@ def judge_by_ab_tests(
     difference = paired_bootstrap(lifts["champion"], lifts["challenger"], tests, seed=seed)
     numbers |= {name: interval.as_numbers() for name, interval in means.items()}
     numbers |= {"accuracy": {name: interval.as_numbers() for name, interval in right.items()}}
+    numbers["baselines"] = {
+        name: bootstrap_mean(lift_of_pick(each, arms), tests, seed=seed).as_numbers()
+        for name, each in scores.items()
+        if name not in RANKERS
+    }
     numbers |= {"difference": difference.as_numbers(), "bar": min_gain}
     promoted = difference.low > min_gain
     return Verdict(promoted, _compared(means, right, difference) + _outcome(difference, min_gain), numbers)

@@ -80,6 +80,8 @@ class RankersOnTest:
     Without any, NDCG is judged by."""
     slices: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
     """Labels `(n_slates,)` by kind of slice; an empty label is none."""
+    baselines: Mapping[str, Floats] = field(default_factory=dict)
+    """NDCG of further rankers by name, which are shown and take no part in the verdict."""
     examination: Mapping[str, float] | None = None
     """What labels were divided by; None where the log was in random order."""
 
@@ -161,6 +163,10 @@ def _measure(
     }
     error = error_of_look(numbers["look"])
     numbers |= {name: interval.as_numbers() for name, interval in (means | found).items()}
+    numbers["baselines"] = {
+        name: bootstrap_mean(each, campaigns, rounds=rounds, seed=seed).as_numbers()
+        for name, each in rankers.baselines.items()
+    }
     numbers["gain"]["low_at_look"] = lower_bound(found["gain"], error)
     numbers |= {"error_at_look": error, "bar": -numbers["epsilon"], "examination": rankers.examination}
     return means, found
@@ -235,11 +241,13 @@ def judge_by_snips(
     min_relative_gain: float,
     min_effective_sample_size: float,
     min_matched_clicks: int,
+    baselines: Mapping[str, PolicyValue] | None = None,
 ) -> Verdict:
     """Promote when the challenger's SNIPS interval lies above the champion's estimate and its bar.
 
     Both values come from the same log. Thin evidence refuses before any estimate is looked at, and the
-    numbers then hold none: an interval that no click matched looks tight and says nothing.
+    numbers then hold none: an interval that no click matched looks tight and says nothing. `baselines` are
+    only shown.
     """
 
     def lacks(policy: PolicyValue) -> str | None:
@@ -254,6 +262,9 @@ def judge_by_snips(
         "metric": "snips",
         "challenger": _supported_numbers(challenger, lacks(challenger)),
         "champion": _supported_numbers(champion, lacks(champion)),
+        "baselines": {
+            name: _supported_numbers(each, lacks(each)) for name, each in (baselines or {}).items()
+        },
         "min_relative_gain": min_relative_gain,
         "min_effective_sample_size": min_effective_sample_size,
         "min_matched_clicks": min_matched_clicks,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,16 +18,19 @@ from letterpress.datasets.training_set import TrainingSet
 from letterpress.errors import NotEnoughDataError, NotYetThereError
 from letterpress.evaluation.ab_test import ArmCounts, judge_by_ab_tests
 from letterpress.evaluation.examination import Examination, estimate_examination, ordered_share
+from letterpress.evaluation.snips import PolicyValue
 from letterpress.evaluation.verdict import Condition, Verdict, judge_by_ndcg, judge_by_snips
 from letterpress.lake.snapshots import Snapshot
 from letterpress.log import log_step
 from letterpress.orchestration.model_cards import make_model_card
 from letterpress.orchestration.train_challenger import split_snapshot
 from letterpress.orchestration.verdict_conditions import conditions_of, measure_rates, scoring_time
+from letterpress.ranking.baselines import baseline_scorers
 from letterpress.ranking.bundle import ModelBundle
 from letterpress.ranking.greedy_policy import value_of_greedy
 from letterpress.ranking.popularity import popularity_bundle
-from letterpress.ranking.rank_slates import rank_slates
+from letterpress.ranking.rank_slates import ndcg_by, rank_slates
+from letterpress.ranking.scorer import Scorer
 from letterpress.recommenders import Recommender, get_recommender
 from letterpress.recommenders.declaration import Judge
 from letterpress.registry.store import RegisteredModel, champion, model_version, with_alias
@@ -116,7 +119,14 @@ def _judge(
         look = look_of(settings.paths, declared.name, challenger.version, champion=against)
         rates = measure_rates(declared, split, bundle, seed=settings.seed)
         conditions = conditions_of(declared, split, rates, scoring_time(settings.paths, bundle, known))
-        judged = Judged(popularity, champion_bundle, bundle, look, tuple(conditions))
+        judged = Judged(
+            popularity,
+            champion_bundle,
+            bundle,
+            look,
+            tuple(conditions),
+            baseline_scorers(split.train, declared, seed=settings.seed),
+        )
         verdict = _held_to(conditions, _JUDGES[declared.judge](settings, declared, split, judged))
         told = {name: each.as_numbers() for name, each in rates.items()}
         verdict = replace(verdict, numbers=verdict.numbers | {"calibration": told})
@@ -144,6 +154,8 @@ class Judged:
     challenger: ModelBundle
     look: int
     conditions: tuple[Condition, ...] = ()
+    baselines: Mapping[str, Scorer] = field(default_factory=dict)
+    """What is shown beside them, by name."""
 
 
 def require_later(test: TrainingSet, bundle: ModelBundle) -> None:
@@ -217,8 +229,11 @@ def _by_ndcg(settings: Settings, declared: Recommender, split: Split, judged: Ju
         examination=examination_of(split),
         slices=slices_of(declared, split),
     )
+    shown = {
+        name: ndcg_by(scorer, split.test, declared.slate_size) for name, scorer in judged.baselines.items()
+    }
     return judge_by_ndcg(
-        rankers,
+        replace(rankers, baselines=shown),
         epsilon=declared.gates.epsilon,
         min_test_slates=declared.gates.min_test_slates,
         seed=settings.seed,
@@ -228,15 +243,16 @@ def _by_ndcg(settings: Settings, declared: Recommender, split: Split, judged: Ju
 
 
 def _by_snips(settings: Settings, declared: Recommender, split: Split, judged: Judged) -> Verdict:
-    values = [
-        value_of_greedy(bundle, split.train, split.test, declared.slate_size, seed=settings.seed)
-        for bundle in (judged.champion, judged.challenger)
-    ]
+    def value(scorer: Scorer) -> PolicyValue:
+        return value_of_greedy(scorer, split.train, split.test, declared.slate_size, seed=settings.seed)
+
+    shown = {"popularity": judged.popularity.scorer(), **judged.baselines}
     clicks = sum(int((part.clicks > 0).sum()) for part in split)
     rows = sum(part.rows for part in split)
     verdict = judge_by_snips(
-        champion=values[0],
-        challenger=values[1],
+        champion=value(judged.champion.scorer()),
+        challenger=value(judged.challenger.scorer()),
+        baselines={name: value(scorer) for name, scorer in shown.items()},
         min_relative_gain=declared.gates.min_relative_gain,
         min_effective_sample_size=declared.gates.min_effective_sample_size,
         min_matched_clicks=declared.gates.min_matched_clicks,
@@ -254,7 +270,8 @@ def _by_ab_tests(settings: Settings, declared: Recommender, split: Split, judged
         "champion": judged.champion,
         "challenger": judged.challenger,
     }
-    scores = {name: each.scorer().score(split.test.features) for name, each in rankers.items()}
+    scorers = {name: each.scorer() for name, each in rankers.items()} | dict(judged.baselines)
+    scores = {name: each.score(split.test.features) for name, each in scorers.items()}
     return judge_by_ab_tests(
         scores,
         ArmCounts(split.test.clicks, split.test.trials, split.test.group_offsets),

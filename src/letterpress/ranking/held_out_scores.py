@@ -16,9 +16,9 @@ MOST_SLATES = 20_000
 HALVES = 2
 
 
-def newest_slates(part: TrainingSet) -> TrainingSet:
-    """The newest 20,000 slates of `part`, or all of them."""
-    return part.take(np.arange(len(part)) >= len(part) - MOST_SLATES)
+def newest_slates(part: TrainingSet, most: int = MOST_SLATES) -> TrainingSet:
+    """The newest `most` slates of `part`, or all of them."""
+    return part.take(np.arange(len(part)) >= len(part) - most)
 
 
 def score_by_halves(part: TrainingSet, fit: Callable[[TrainingSet], Scorer]) -> Floats:

@@ -10,6 +10,7 @@ from letterpress.evaluation.examination import Examination
 from letterpress.evaluation.ndcg import dcg_per_group, ndcg_per_group
 from letterpress.evaluation.verdict import Gained, RankersOnTest
 from letterpress.ranking.bundle import ModelBundle
+from letterpress.ranking.scorer import Scorer
 
 Floats = NDArray[np.float64]
 
@@ -22,7 +23,12 @@ def tells_orders_apart(test: TrainingSet) -> NDArray[np.bool_]:
 
 def ndcg_of(bundle: ModelBundle, test: TrainingSet, k: int, *, threads: int) -> Floats:
     """NDCG@k of every slate `(g,)`; NaN for a slate that cannot tell one order from another."""
-    return _ndcg(bundle.scorer(threads=threads).score(test.features), test, k)
+    return ndcg_by(bundle.scorer(threads=threads), test, k)
+
+
+def ndcg_by(scorer: Scorer, test: TrainingSet, k: int) -> Floats:
+    """The same of any scorer."""
+    return _ndcg(scorer.score(test.features), test, k)
 
 
 def _ndcg(scores: NDArray[np.floating], test: TrainingSet, k: int) -> Floats:
@@ -56,7 +62,9 @@ def rank_slates(
         ]
     return RankersOnTest(
         k=k,
-        **ndcg,
+        popularity=ndcg["popularity"],
+        champion=ndcg["champion"],
+        challenger=ndcg["challenger"],
         campaigns=test.campaign_codes,
         gained=tuple(
             Gained(

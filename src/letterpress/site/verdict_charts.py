@@ -8,7 +8,7 @@ from typing import Any
 
 from letterpress.site.interval_chart import Interval, IntervalChart, lay_out
 
-RANKERS = ("popularity", "champion", "challenger")
+RANKERS = ("random", "popularity", "logistic", "champion", "challenger")
 SCALES = {"ndcg": "1 is the best order", "lift": "0 is the mean arm of an A/B test"}
 """What the values of a metric mean, by its first four letters."""
 MOST_SLICES = 8
@@ -38,12 +38,13 @@ def _interval(label: str, numbers: Any) -> Interval | None:
 
 def _draw_compared(numbers: Mapping[str, Any]) -> DrawnVerdict:
     metric = str(numbers["metric"]).upper()
-    found = [interval for name in RANKERS if (interval := _interval(name, numbers.get(name)))]
+    shown = {**(numbers.get("baselines") or {}), **numbers}
+    found = [interval for name in RANKERS if (interval := _interval(name, shown.get(name)))]
     difference = _interval("difference", numbers.get("difference"))
     if not found or difference is None:
         return DrawnVerdict((), "There is too little evidence to draw: no interval was computed.")
     levels = lay_out(
-        f"{metric} of popularity, champion and challenger",
+        f"{metric} of baselines, champion and challenger",
         f"{metric} on {numbers['test_slates']:,} test slates "
         f"({SCALES[metric.lower()[:4]]}; higher is better)",
         found,
@@ -109,7 +110,8 @@ def _draw_slices(slices: list[Mapping[str, Any]], bar: float) -> tuple[IntervalC
 
 
 def _draw_snips(numbers: Mapping[str, Any]) -> DrawnVerdict:
-    policies = {name: numbers.get(name) or {} for name in ("champion", "challenger")}
+    shown = {**(numbers.get("baselines") or {}), **numbers}
+    policies = {name: shown.get(name) or {} for name in RANKERS}
     found = [
         interval for name, policy in policies.items() if (interval := _interval(name, policy.get("snips")))
     ]
@@ -127,7 +129,7 @@ def _draw_snips(numbers: Mapping[str, Any]) -> DrawnVerdict:
         )
         return DrawnVerdict((), conclusion)
     chart = lay_out(
-        "Estimated value of champion and challenger",
+        "Estimated value of baselines, champion and challenger",
         "clicks per slot, estimated from the log by SNIPS (higher is better)",
         found,
         [(logged, "as logged")],

@@ -58,10 +58,12 @@ def test_a_ranker_that_knows_is_promoted_over_one_that_does_not() -> None:
     arms, truth = make_tests(200)
     noise = np.random.default_rng(2).normal(size=len(truth))
     scores = {"popularity": np.zeros(len(truth)), "champion": noise, "challenger": truth}
+    scores["random"] = -noise
     verdict = judge_by_ab_tests(scores, arms, min_gain=0.0, min_tests=50, seed=1)
     assert verdict.promoted
     assert verdict.numbers["popularity"]["mean"] == pytest.approx(0.0, abs=1e-12)
     assert verdict.numbers["accuracy"]["challenger"]["mean"] > 0.95
+    assert verdict.numbers["baselines"]["random"]["mean"] < verdict.numbers["challenger"]["mean"]
     assert "the challenger is promoted" in verdict.reason
 
 

@@ -165,6 +165,7 @@ def snips(clicks: int, rows: int, *, matched_click_rate: float, min_clicks: int 
         min_relative_gain=0.0,
         min_effective_sample_size=1000.0,
         min_matched_clicks=min_clicks,
+        baselines={"random": estimate_policy_value(rewards, logged, target, seed=1, rounds=300)},
     )
 
 
@@ -191,4 +192,5 @@ def test_numbers_hold_no_estimate_where_support_is_missing() -> None:
     assert not verdict.promoted
     for policy in ("champion", "challenger"):
         assert "effective_sample_size" in verdict.numbers[policy]
-    assert not {"ips", "snips"} & verdict.numbers["challenger"].keys()
+    for policy in (verdict.numbers["challenger"], verdict.numbers["baselines"]["random"]):
+        assert not {"ips", "snips"} & policy.keys()

@@ -8,7 +8,7 @@ from letterpress.ranking.greedy_policy import greedy_propensities, value_of_gree
 
 RATE = ModelBundle.popularity(
     recommender="pets", features=("rate",), schema_hash="abc", snapshot="s1", score_feature="rate"
-)
+).scorer()
 
 
 def single_slots(items: list[int], rates: list[float], positions: list[int]) -> TrainingSet:

@@ -28,6 +28,18 @@ def test_a_judged_verdict_is_drawn_as_levels_and_as_a_difference() -> None:
     assert "lies above the bar" in drawn.conclusion
 
 
+def test_baselines_stand_beside_what_they_are_compared_with_and_old_records_have_none() -> None:
+    record = judged(gain=0.05)
+    record["numbers"]["baselines"] = {
+        "logistic": {"mean": 0.5, "low": 0.4, "high": 0.6},
+        "random": {"mean": 0.3, "low": 0.2, "high": 0.4},
+    }
+    rows = draw_verdict(record).charts[0].rows
+    assert [row.label for row in rows] == ["random", "popularity", "logistic", "champion", "challenger"]
+    del record["numbers"]["baselines"]
+    assert len(draw_verdict(record).charts[0].rows) == 3
+
+
 def test_a_gain_below_the_bar_is_said_to_be_so() -> None:
     assert "does not lie above the bar" in draw_verdict(judged(gain=-0.02)).conclusion
 
