@@ -186,7 +186,6 @@ def judge_night_after_night(seed: int, *, noise: float) -> list[float]:
         own *= np.sqrt((pool.noise**2).mean() / (own**2).mean())
         world = World(pool.campaigns[rows], pool.gains[rows], pool.champion[rows], own, pool.appeal[rows])
         seen = Log(log.labels[rows], log.positions[rows], log.propensities[rows])
-        rankers_on(world, seen, noise)
         verdict = judge_by_ndcg(
             rankers_on(world, seen, noise),
             epsilon=EPSILON,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 from letterpress.errors import NotEnoughDataError
 
 Floats = NDArray[np.float64]
-_DRAWS_AT_ONCE = 4_000_000
+_DRAWS_AT_ONCE = 100_000
+"""As many as stay in a core's cache: forty times as many took twice the time."""
 _NORMAL = NormalDist()
 
 
@@ -37,15 +39,23 @@ def _cluster_sums(values: Floats, clusters: NDArray[np.integer]) -> Floats:
 
 
 def _resampled_ratios(tops: Floats, bottoms: Floats, rounds: int, seed: int) -> Floats:
-    """Ratios `(rounds,)` of sums over clusters drawn with replacement."""
+    """Ratios `(rounds, m)` of sums of m pairs of columns `(n, m)` over clusters drawn with replacement.
+
+    How often a round drew each cluster is counted once for all pairs, and the sums are one product.
+    """
     generator = np.random.default_rng(seed)
-    n = len(tops)
-    ratios = np.empty(rounds)
+    n, m = tops.shape
+    both = np.concatenate([tops, bottoms], axis=1)
+    ratios = np.empty((rounds, m))
     step = max(1, _DRAWS_AT_ONCE // n)
     for start in range(0, rounds, step):
-        drawn = generator.integers(0, n, size=(min(step, rounds - start), n), dtype=np.uint32)
-        top, bottom = tops[drawn].sum(axis=1), bottoms[drawn].sum(axis=1)
-        ratios[start : start + step] = np.divide(top, bottom, out=np.zeros_like(top), where=bottom != 0)
+        size = min(step, rounds - start)
+        drawn = generator.integers(0, n, size=(size, n), dtype=np.uint32)
+        places = drawn + (np.arange(size) * n)[:, None]
+        counts = np.bincount(places.ravel(), minlength=size * n).reshape(size, n)
+        sums = counts.astype(np.float64) @ both
+        top, bottom = sums[:, :m], sums[:, m:]
+        ratios[start : start + size] = np.divide(top, bottom, out=np.zeros_like(top), where=bottom != 0)
     return ratios
 
 
@@ -88,15 +98,46 @@ def bootstrap_ratio(
     Raises:
         NotEnoughDataError: fewer than two clusters, or denominators that sum to zero.
     """
-    tops = _cluster_sums(np.asarray(numerators, dtype=np.float64), clusters)
-    bottoms = _cluster_sums(np.asarray(denominators, dtype=np.float64), clusters)
-    if len(tops) < 2 or bottoms.sum() == 0:
+    pairs = [(numerators, denominators)]
+    return bootstrap_ratios(pairs, clusters, rounds=rounds, seed=seed, confidence=confidence)[0]
+
+
+def bootstrap_ratios(
+    pairs: Sequence[tuple[NDArray[np.floating], NDArray[np.floating]]],
+    clusters: NDArray[np.integer],
+    *,
+    rounds: int = 2000,
+    seed: int,
+    confidence: float = 0.95,
+) -> list[Interval]:
+    """The interval of each ratio of sums, as `bootstrap_ratio` gives it, from clusters drawn once for all.
+
+    >>> tops, ones, clusters = np.array([1.0, 2.0, 3.0]), np.ones(3), np.arange(3)
+    >>> both = bootstrap_ratios([(tops, ones), (ones, tops)], clusters, seed=3)
+    >>> both == [bootstrap_ratio(a, b, clusters, seed=3) for a, b in ((tops, ones), (ones, tops))]
+    True
+
+    Raises:
+        NotEnoughDataError: fewer than two clusters, or denominators that sum to zero.
+    """
+    tops, bottoms = (
+        np.stack([_cluster_sums(np.asarray(pair[side], dtype=np.float64), clusters) for pair in pairs], 1)
+        for side in (0, 1)
+    )
+    if len(tops) < 2 or (bottoms.sum(axis=0) == 0).any():
         raise NotEnoughDataError(
             f"expected at least 2 clusters with evidence for an interval, found {len(tops)}; "
             "collect slates of more campaigns."
         )
-    estimate = float(tops.sum() / bottoms.sum())
     ratios = _resampled_ratios(tops, bottoms, rounds, seed)
+    return [
+        _interval_of(ratios[:, column], tops[:, column], bottoms[:, column], confidence)
+        for column in range(len(pairs))
+    ]
+
+
+def _interval_of(ratios: Floats, tops: Floats, bottoms: Floats, confidence: float) -> Interval:
+    estimate = float(tops.sum() / bottoms.sum())
     levels = _bca_levels(ratios, estimate, _acceleration(tops, bottoms), confidence)
     low, high = np.quantile(ratios, levels)
     return Interval(estimate, float(low), float(high), len(tops))

@@ -11,12 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from letterpress.evaluation.looks import error_of_look, lower_bound
-from letterpress.evaluation.paired_bootstrap import (
-    Interval,
-    bootstrap_mean,
-    bootstrap_ratio,
-    paired_bootstrap,
-)
+from letterpress.evaluation.paired_bootstrap import Interval, bootstrap_ratios
 from letterpress.evaluation.slices import SliceEffect, measure_slices
 from letterpress.evaluation.snips import ESTIMATES, PolicyValue, missing_support
 
@@ -147,20 +142,21 @@ def _measure(
 ) -> tuple[dict[str, Interval], dict[str, Interval]]:
     """NDCG of each ranker, and the differences between two; all of them are added to `numbers`."""
     rounds, seed, campaigns = numbers["rounds"], numbers["seed"], rankers.campaigns
-    means = {
-        name: bootstrap_mean(getattr(rankers, name), campaigns, rounds=rounds, seed=seed)
-        for name in ("popularity", "champion", "challenger")
-    }
-    gains = [
-        bootstrap_ratio(each.challenger - each.champion, each.champion, campaigns, rounds=rounds, seed=seed)
-        for each in rankers.judged_by()
-    ]
-    found = {
-        "difference": paired_bootstrap(
-            rankers.champion, rankers.challenger, campaigns, rounds=rounds, seed=seed
-        ),
-        "gain": widen(gains),
-    }
+    known = ~np.isnan(rankers.challenger)
+    ndcg = {name: getattr(rankers, name)[known] for name in ("popularity", "champion", "challenger")}
+    ndcg["difference"] = ndcg["challenger"] - ndcg["champion"]
+    ones = np.ones(int(known.sum()))
+    intervals = bootstrap_ratios(
+        [(each, ones) for each in ndcg.values()], campaigns[known], rounds=rounds, seed=seed
+    )
+    means = dict(zip(ndcg, intervals, strict=True))
+    gains = bootstrap_ratios(
+        [(each.challenger - each.champion, each.champion) for each in rankers.judged_by()],
+        campaigns,
+        rounds=rounds,
+        seed=seed,
+    )
+    found = {"difference": means.pop("difference"), "gain": widen(gains)}
     error = error_of_look(numbers["look"])
     numbers |= {name: interval.as_numbers() for name, interval in (means | found).items()}
     numbers["baselines"] = {
