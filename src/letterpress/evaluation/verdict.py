@@ -142,14 +142,7 @@ def _measure(
 ) -> tuple[dict[str, Interval], dict[str, Interval]]:
     """NDCG of each ranker, and the differences between two; all of them are added to `numbers`."""
     rounds, seed, campaigns = numbers["rounds"], numbers["seed"], rankers.campaigns
-    known = ~np.isnan(rankers.challenger)
-    ndcg = {name: getattr(rankers, name)[known] for name in ("popularity", "champion", "challenger")}
-    ndcg["difference"] = ndcg["challenger"] - ndcg["champion"]
-    ones = np.ones(int(known.sum()))
-    intervals = bootstrap_ratios(
-        [(each, ones) for each in ndcg.values()], campaigns[known], rounds=rounds, seed=seed
-    )
-    means = dict(zip(ndcg, intervals, strict=True))
+    means, baselines = _mean_ndcg(rankers, rounds=rounds, seed=seed)
     gains = bootstrap_ratios(
         [(each.challenger - each.champion, each.champion) for each in rankers.judged_by()],
         campaigns,
@@ -159,13 +152,27 @@ def _measure(
     found = {"difference": means.pop("difference"), "gain": widen(gains)}
     error = error_of_look(numbers["look"])
     numbers |= {name: interval.as_numbers() for name, interval in (means | found).items()}
-    numbers["baselines"] = {
-        name: bootstrap_mean(each, campaigns, rounds=rounds, seed=seed).as_numbers()
-        for name, each in rankers.baselines.items()
-    }
+    numbers["baselines"] = {name: each.as_numbers() for name, each in baselines.items()}
     numbers["gain"]["low_at_look"] = lower_bound(found["gain"], error)
     numbers |= {"error_at_look": error, "bar": -numbers["epsilon"], "examination": rankers.examination}
     return means, found
+
+
+def _mean_ndcg(
+    rankers: RankersOnTest, *, rounds: int, seed: int
+) -> tuple[dict[str, Interval], dict[str, Interval]]:
+    """Mean NDCG of the three rankers with their `difference`, and that of the baselines."""
+    known = ~np.isnan(rankers.challenger)
+    ndcg = {name: getattr(rankers, name) for name in ("popularity", "champion", "challenger")}
+    ndcg["difference"] = rankers.challenger - rankers.champion
+    columns = [each[known] for each in (*ndcg.values(), *rankers.baselines.values())]
+    ones = np.ones(int(known.sum()))
+    intervals = iter(
+        bootstrap_ratios(
+            [(each, ones) for each in columns], rankers.campaigns[known], rounds=rounds, seed=seed
+        )
+    )
+    return {name: next(intervals) for name in ndcg}, {name: next(intervals) for name in rankers.baselines}
 
 
 def widen(gains: Sequence[Interval]) -> Interval:
