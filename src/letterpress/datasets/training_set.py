@@ -80,17 +80,25 @@ class TrainingSet:
 
     def take(self, chosen: NDArray[np.bool_]) -> TrainingSet:
         """The slates where `chosen` `(g,)` is true, in the same order."""
-        sizes = self.group_sizes
-        rows = np.repeat(chosen, sizes)
+        return self._taken(np.repeat(chosen, self.group_sizes), chosen, self.group_sizes[chosen])
+
+    def take_rows(self, chosen: NDArray[np.bool_]) -> TrainingSet:
+        """The rows where `chosen` `(n,)` is true, in the same order; slates without any are left out."""
+        sizes = np.add.reduceat(chosen.astype(np.int64), self.group_offsets[:-1])
+        return self._taken(chosen, sizes > 0, sizes[sizes > 0])
+
+    def _taken(
+        self, rows: NDArray[np.bool_], slates: NDArray[np.bool_], sizes: NDArray[np.int64]
+    ) -> TrainingSet:
         kept: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
         for name in _BY_ROW:
             kept[name] = kept[name][rows]
         kept["outcomes"] = {name: counts[rows] for name, counts in self.outcomes.items()}
         kept["trials"] = self.trials[rows] if len(self.trials) else self.trials
         for name in _BY_SLATE:
-            kept[name] = kept[name][chosen]
-        kept["weights"] = self.weights[chosen] if self.is_weighted else self.weights
-        kept["group_offsets"] = np.concatenate([[0], np.cumsum(sizes[chosen])]).astype(np.int64)
+            kept[name] = kept[name][slates]
+        kept["weights"] = self.weights[slates] if self.is_weighted else self.weights
+        kept["group_offsets"] = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         return TrainingSet(**kept)
 
     @classmethod

@@ -1,57 +1,88 @@
 """How fast data becomes obsolete: the half-life of what a model learns from it.
 
-A model that was trained on one window of time is measured on a later one; how much of it still holds falls
-with the age between the two. Only pairs of different windows are compared, so the noise of a window
-cancels, and all pairs are used, not just those with the newest window: one path of a drifting world says
-little.
+What a feature is worth follows a path through time. The slope of gains on it, window by window, is that path
+and noise; the half-life is the age at which two points of the path correlate by half. It is fitted by
+likelihood: paths of all features are Gaussian with covariance `q * 2 ** (-age / half_life)` and `1 - q` of
+noise. Features that say the same would count twice, so the overall fit is of their principal components.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from letterpress.errors import NotEnoughDataError
 from letterpress.evaluation.groups import groups_of_rows
 
 Floats = NDArray[np.float64]
-BLOCKS = 10
 FEWEST_WINDOWS = 6
 LONGEST = 64.0
 """Half-lives above so many times the length of the log are not told from no decay at all."""
+CANDIDATES = 120
+_SHARES = np.linspace(0.02, 0.999, 40)[:, None]
+"""How much of the slopes of a window is path rather than noise."""
+_HALF_OF_CHI = 1.92
+"""A loss in log likelihood that happens by chance in 5 % of cases."""
+_ROUNDING = 1e-6
+_LEAST_OWN = 0.05
+"""Share of a feature's variance that others must leave unexplained for it to count as one more."""
 
 
 @dataclass(frozen=True, slots=True)
 class HalfLife:
-    """Windows after which half of what was learnt still holds, with a 95 % interval; infinite: no decay."""
+    """Days after which half of what was learnt still holds, with a 95 % interval; infinite: no decay."""
 
-    windows: float
+    days: float
     low: float
     high: float
 
+    @property
+    def is_demonstrated(self) -> bool:
+        """Whether no decay at all lies outside of the interval."""
+        return math.isfinite(self.high)
+
     def weights(self, ages: Floats) -> Floats:
-        """What rows of each age `(n,)`, in windows, are worth beside the newest; the score in 0..1.
+        """What rows of each age `(n,)`, in days, are worth beside the newest; the score in 0..1.
+
+        Ones where decay is not demonstrated.
 
         >>> HalfLife(10.0, 8.0, 13.0).weights(np.array([0.0, 10.0, 20.0])).tolist()
         [1.0, 0.5, 0.25]
+        >>> HalfLife(10.0, 2.0, np.inf).weights(np.array([0.0, 10.0])).tolist()
+        [1.0, 1.0]
         """
-        return np.asarray(np.exp2(-ages / self.windows), dtype=np.float64)
+        if not self.is_demonstrated:
+            return np.ones(len(ages))
+        return np.asarray(np.exp2(-ages / self.days), dtype=np.float64)
 
     def look_back(self, *, share: float = 0.1) -> float:
-        """The age at which a row is worth `share` of a new one: older ones can be left out.
+        """The age in days at which a row is worth `share` of a new one; infinite without decay.
 
         >>> round(HalfLife(10.0, 8.0, 13.0).look_back(), 1)
         33.2
         """
-        return self.windows * math.log2(1.0 / share)
+        return self.days * math.log2(1.0 / share) if self.is_demonstrated else math.inf
 
-    def as_numbers(self) -> dict[str, float | None]:
-        """Numbers for JSON; None where there is no decay."""
-        numbers = {"windows": self.windows, "low": self.low, "high": self.high}
-        return {name: value if math.isfinite(value) else None for name, value in numbers.items()}
+    def as_numbers(self) -> dict[str, float | bool | None]:
+        """Numbers for JSON; None where there is no bound."""
+        numbers = {"days": self.days, "low": self.low, "high": self.high}
+        finite = {name: round(value, 4) if math.isfinite(value) else None for name, value in numbers.items()}
+        return {**finite, "is_demonstrated": self.is_demonstrated}
+
+
+class Associations(NamedTuple):
+    """How gains go with features, within slates, from window to window."""
+
+    slopes: Floats
+    """`(n_windows, n_features)` of gains on each standardised feature."""
+    components: Floats
+    """`(n_windows, n_components)`: the same of what each feature adds to others, brought to unit variance."""
 
 
 def associations(
@@ -59,24 +90,56 @@ def associations(
     gains: NDArray[np.floating],
     group_offsets: NDArray[np.int64],
     windows: NDArray[np.integer],
-) -> Floats:
-    """Slope `(n_windows, n_features)` of gains on each standardised feature, within slates and windows.
+) -> Associations:
+    """How gains follow features in each window of time.
 
     `features` is `(n, n_features)`, `windows` `(n_groups,)` counts from zero, oldest first. A missing value
     and a feature that is constant in its slate say nothing.
     """
-    groups = groups_of_rows(group_offsets)
+    groups, n_groups = groups_of_rows(group_offsets), len(windows)
     rows_of = windows[groups]
     n_windows = int(windows.max()) + 1
-    centred_gains = _centred(gains.astype(np.float64), groups, len(windows))
+    centred_gains = _centred(gains.astype(np.float64), groups, n_groups)
+    whole = np.empty(features.shape, np.float32)
     slopes = np.zeros((n_windows, features.shape[1]))
+    covariances = np.zeros_like(slopes)
+    counts = np.maximum(np.bincount(rows_of, minlength=n_windows), 1)
     for place in range(features.shape[1]):
-        centred = _centred(features[:, place].astype(np.float64), groups, len(windows))
-        spread = float(np.sqrt((centred**2).mean()))
+        centred = _centred(features[:, place].astype(np.float64), groups, n_groups)
+        spread = _spread(centred, features[:, place])
         tops = np.bincount(rows_of, centred * centred_gains, n_windows)
         squares = np.bincount(rows_of, centred**2, n_windows)
+        if spread == 0.0:
+            whole[:, place] = 0.0
+            continue
         slopes[:, place] = spread * np.divide(tops, squares, out=np.zeros(n_windows), where=squares > 0)
-    return slopes
+        covariances[:, place] = tops / spread / counts
+        whole[:, place] = centred / spread
+    shared = (whole.T @ whole).astype(np.float64) / max(1, len(whole))
+    chosen = _distinct(shared)
+    factor = np.linalg.cholesky(shared[np.ix_(chosen, chosen)])
+    return Associations(slopes, np.linalg.solve(factor, covariances[:, chosen].T).T)
+
+
+def _distinct(shared: Floats) -> list[int]:
+    """Features that each say something which those chosen before do not; `shared` is their covariance."""
+    left = np.diag(shared).copy()
+    columns, chosen = np.empty((0, len(shared))), list[int]()
+    while len(left) and left.max() > _LEAST_OWN:
+        best = int(left.argmax())
+        column = (shared[best] - columns[:, best] @ columns) / math.sqrt(left[best])
+        columns = np.vstack([columns, column])
+        left -= column**2
+        left[best] = 0.0
+        chosen.append(best)
+    return chosen
+
+
+def _spread(centred: Floats, values: NDArray[np.floating]) -> float:
+    """Standard deviation of centred values; 0 where only rounding is left of them."""
+    spread = math.sqrt(float((centred**2).mean()))
+    size = math.sqrt(float(np.nanmean(values.astype(np.float64) ** 2))) if np.isfinite(values).any() else 0.0
+    return spread if spread > _ROUNDING * size else 0.0
 
 
 def _centred(values: Floats, groups: NDArray[np.int64], n_groups: int) -> Floats:
@@ -88,63 +151,148 @@ def _centred(values: Floats, groups: NDArray[np.int64], n_groups: int) -> Floats
     return np.where(known, filled - means[groups], 0.0)
 
 
-def transfers(slopes: Floats) -> Floats:
-    """What a linear model of each window gains in each other one, `(n_windows, n_windows)`."""
-    return np.asarray(slopes @ slopes.T, dtype=np.float64)
-
-
-def half_life_of(transfer: Floats) -> HalfLife:
-    """The half-life of `transfer[i, j]`: what a model of window i gains in window j.
-
-    Fitted by least squares of `c * 2 ** (-lag / half_life)` to the mean of each lag, up to half the log,
-    weighted by the number of pairs; the interval leaves a tenth of the windows out at a time.
+def half_life_of(slopes: Floats, times: Floats) -> HalfLife:
+    """The half-life of paths `(n_windows, n_paths)` seen at `times` `(n_windows,)` in days, oldest first.
 
     Raises:
-        NotEnoughDataError: fewer than six windows, or nothing that one window learns holds in the next.
+        NotEnoughDataError: fewer than six windows, or what one window teaches does not hold in any other.
     """
-    n_windows = len(transfer)
-    if n_windows < FEWEST_WINDOWS:
+    if len(slopes) < FEWEST_WINDOWS:
         raise NotEnoughDataError(
-            f"expected at least {FEWEST_WINDOWS} windows of time to see data age, found {n_windows}; "
+            f"expected at least {FEWEST_WINDOWS} windows of time to see data age, found {len(slopes)}; "
             "take shorter windows or a longer log."
         )
-    windows = np.arange(n_windows)
-    best = _fit(transfer, windows)
-    if best is None:
+    slopes = slopes[:, (slopes != 0.0).any(axis=0)]
+    found = _fit(slopes, _shapes(tuple(times.tolist()))) if slopes.size else None
+    if found is None:
         raise NotEnoughDataError(
-            "expected what one window teaches to hold in the next, found no gain there; the features say "
+            "expected what one window teaches to hold in others, found no such thing; the features say "
             "nothing of the target, or windows are longer than what they teach."
         )
-    blocks = windows * BLOCKS // n_windows
-    fits = (_fit(transfer, windows[blocks != block]) for block in np.unique(blocks))
-    logs = np.log([each for each in fits if each is not None and math.isfinite(each)])
-    if not math.isfinite(best) or len(logs) < 2:
-        return HalfLife(best, float(np.exp(logs.min())) if len(logs) else best, math.inf)
-    error = math.sqrt((len(logs) - 1) / len(logs) * float(((logs - logs.mean()) ** 2).sum()))
-    return HalfLife(best, best * math.exp(-1.96 * error), best * math.exp(1.96 * error))
+    return found
 
 
-def _fit(transfer: Floats, chosen: NDArray[np.int64]) -> float | None:
-    """The half-life over pairs of `chosen` windows; infinite without decay, None without any gain."""
-    lags = np.abs(chosen[:, None] - chosen[None, :])
-    inside = (lags > 0) & (lags <= max(len(transfer) // 2, 2))
-    values = transfer[np.ix_(chosen, chosen)][inside]
-    pairs = np.bincount(lags[inside])
-    means = np.bincount(lags[inside], values) / np.maximum(pairs, 1)
-    known = np.flatnonzero(pairs)
-    longest = LONGEST * len(transfer)
-    candidates = np.geomspace(0.25, longest, 400)
-    shapes = np.exp2(-known[None, :] / candidates[:, None])
-    weights = pairs[known]
-    scales = (shapes * means[known] * weights).sum(axis=1) / (shapes**2 * weights).sum(axis=1)
-    errors = ((means[known] - scales[:, None] * shapes) ** 2 * weights).sum(axis=1)
-    best = int(errors.argmin())
-    if scales[best] <= 0:
+class _Shape(NamedTuple):
+    """The correlation of times under one half-life, decomposed."""
+
+    days: float
+    values: Floats
+    directions: Floats
+
+
+def _fit(slopes: Floats, shapes: tuple[_Shape, ...]) -> HalfLife | None:
+    """The likeliest half-life with its interval; None where noise alone is as likely."""
+    energies = np.stack([(each.directions.T @ slopes) ** 2 for each in shapes])
+    likelihoods = np.array([_likelihood(each, energy) for each, energy in zip(shapes, energies, strict=True)])
+    best = int(likelihoods.argmax())
+    if likelihoods[best] - _likelihood_of_noise(slopes) < _HALF_OF_CHI:
         return None
-    return math.inf if best == len(candidates) - 1 else float(candidates[best])
+    bar = likelihoods[best] - _HALF_OF_CHI * _heaviness(shapes, energies, likelihoods)
+    days = np.array([each.days for each in shapes])
+    inside = np.flatnonzero(likelihoods >= bar)
+    low = _crossing(days, likelihoods, bar, int(inside[0]), -1)
+    high = _crossing(days, likelihoods, bar, int(inside[-1]), 1)
+    return HalfLife(_peak(days, likelihoods, best), low, high)
 
 
-def half_lives_by_feature(slopes: Floats) -> list[HalfLife | None]:
+@lru_cache(maxsize=4)
+def _shapes(times: tuple[float, ...]) -> tuple[_Shape, ...]:
+    """One shape for each candidate, the last without decay."""
+    moments = np.array(times)
+    lags = np.abs(moments[:, None] - moments[None, :])
+    span = float(lags.max()) or 1.0
+    shortest = span / len(times) / 2.0
+    candidates = (*np.geomspace(shortest, LONGEST * span, CANDIDATES - 1), np.inf)
+    with threadpool_limits(1, user_api="blas"):  # for matrices so small, threads cost more than they do
+        solved = [np.linalg.eigh(np.exp2(-lags / days)) for days in candidates]
+    return tuple(
+        _Shape(float(days), np.maximum(values, 0.0), directions)
+        for days, (values, directions) in zip(candidates, solved, strict=True)
+    )
+
+
+def _likelihood(shape: _Shape, energy: Floats) -> float:
+    """The log likelihood of `energy` `(n_windows, n_paths)` along the directions, at the best share."""
+    variances = _SHARES * shape.values + (1.0 - _SHARES)
+    n, paths = energy.shape
+    scale = (energy.sum(axis=1) / variances).sum(axis=1) / (n * paths)
+    with np.errstate(divide="ignore"):
+        whole = -0.5 * n * paths * np.log(scale) - 0.5 * paths * np.log(variances).sum(axis=1)
+    return float(whole.max())
+
+
+def _likelihood_of_noise(slopes: Floats) -> float:
+    with np.errstate(divide="ignore"):
+        return float(-0.5 * slopes.size * np.log((slopes**2).mean()))
+
+
+def _heaviness(shapes: tuple[_Shape, ...], energies: Floats, likelihoods: Floats) -> float:
+    """How much more than the likelihood thinks paths differ in what they say of the half-life; at least 1.
+
+    Some paths carry far more than others; the likelihood believes that all carry alike (White, 1982). Where
+    few carry nearly all, their differences are themselves hardly known, as Student's t says.
+    """
+    best = min(max(int(likelihoods.argmax()), 1), len(shapes) - 3)
+    around = [shapes[best - 1], shapes[best], shapes[best + 1]]
+    each = np.stack([_by_path(shape, energies[best - 1 + at]) for at, shape in enumerate(around)])
+    score = (each[2] - each[0]) / 2.0
+    bends = each[0] - 2 * each[1] + each[2]
+    if bends.sum() >= 0 or len(score) < 2:
+        return 1.0
+    spread = float(((score - score.mean()) ** 2).sum()) * len(score) / (len(score) - 1)
+    carrying = float(np.abs(bends).sum() ** 2 / (bends**2).sum())
+    return max(1.0, spread / -float(bends.sum())) * _student_factor(carrying - 1.0)
+
+
+def _student_factor(freedom: float) -> float:
+    """Student's t over the normal at 95 %, squared; by the first terms of its expansion.
+
+    >>> round(_student_factor(10.0), 2)  # 2.228 over 1.960, squared
+    1.29
+    """
+    inverse = 1.0 / max(freedom, 1.0)
+    return ((1.96 + 2.372 * inverse + 2.823 * inverse**2) / 1.96) ** 2
+
+
+def _by_path(shape: _Shape, energy: Floats) -> Floats:
+    """The log likelihood of each path `(n_paths,)` at the share that suits all of them."""
+    variances = _SHARES * shape.values + (1.0 - _SHARES)
+    n, paths = energy.shape
+    scale = (energy.sum(axis=1) / variances).sum(axis=1) / (n * paths)
+    whole = -n * paths * np.log(scale) - paths * np.log(variances).sum(axis=1)
+    best = int(whole.argmax())
+    chosen = scale[best] * variances[best]
+    return np.asarray(-0.5 * (energy / chosen[:, None]).sum(axis=0) - 0.5 * np.log(chosen).sum(), np.float64)
+
+
+def _crossing(days: Floats, likelihoods: Floats, bar: float, place: int, step: int) -> float:
+    """Where the likelihood falls to `bar` beyond `place`, on a logarithmic scale of days.
+
+    The shortest candidate where it does not fall before; infinite where it does not before the longest.
+    """
+    beyond = place + step
+    if beyond < 0:
+        return float(days[place])
+    if beyond >= len(days) - 1:
+        return math.inf
+    if not math.isfinite(days[place]):
+        return float(days[beyond])
+    inner, outer = likelihoods[place], likelihoods[beyond]
+    share = (inner - bar) / (inner - outer) if inner > outer else 0.0
+    return float(days[place] * (days[beyond] / days[place]) ** min(max(share, 0.0), 1.0))
+
+
+def _peak(days: Floats, likelihoods: Floats, best: int) -> float:
+    """The candidate at `best`, moved to the top of a parabola through its neighbours."""
+    if best in (0, len(days) - 1) or not math.isfinite(days[best + 1]):
+        return float(days[best])
+    left, middle, right = likelihoods[best - 1 : best + 2]
+    bend = left - 2 * middle + right
+    shift = 0.5 * (left - right) / bend if bend < 0 else 0.0
+    return float(days[best] * (days[best + 1] / days[best]) ** float(np.clip(shift, -0.5, 0.5)))
+
+
+def half_lives_by_feature(slopes: Floats, times: Floats) -> list[HalfLife | None]:
     """The half-life of each feature's own slope `(n_windows, n_features)`; None where it teaches nothing.
 
     One feature is one path: intervals are wide, and that is what is known.
@@ -152,7 +300,7 @@ def half_lives_by_feature(slopes: Floats) -> list[HalfLife | None]:
     found: list[HalfLife | None] = []
     for slope in slopes.T:
         try:
-            found.append(half_life_of(np.outer(slope, slope)))
+            found.append(half_life_of(slope[:, None], times))
         except NotEnoughDataError:
             found.append(None)
     return found

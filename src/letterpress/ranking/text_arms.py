@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 import numpy as np
 
@@ -25,19 +23,6 @@ def arms_of(part: TrainingSet) -> Arms:
         trials=part.trials,
         tests=np.repeat(np.arange(len(part)), part.group_sizes),
         weights=part.row_weights if part.is_weighted else part.weights,
-    )
-
-
-def joined_arms(parts: Sequence[Arms]) -> Arms:
-    """The arms of all `parts`; tests of different parts stay different, and all have weights or none has."""
-    firsts = np.cumsum([0, *(int(part.tests.max(initial=-1)) + 1 for part in parts)])
-    return Arms(
-        feature_names=parts[0].feature_names,
-        features=np.concatenate([part.features for part in parts]),
-        clicks=np.concatenate([part.clicks for part in parts]),
-        trials=np.concatenate([part.trials for part in parts]),
-        tests=np.concatenate([part.tests + first for part, first in zip(parts, firsts, strict=False)]),
-        weights=np.concatenate([part.weights for part in parts]),
     )
 
 

@@ -14,11 +14,13 @@ from letterpress.errors import NotEnoughDataError
 from letterpress.features import schema_hash
 from letterpress.ranking.bundle import ModelBundle
 from letterpress.ranking.calibration import Calibration, declared_calibration
+from letterpress.ranking.data_age import DataAge, measure_data_age, partition_scores, weigh_by_age
 from letterpress.ranking.fit_calibration import fit_calibration
 from letterpress.ranking.held_out_scores import newest_slates, score_by_halves
+from letterpress.ranking.item_cohorts import Cohort, cohorts_by_age
 from letterpress.ranking.linear_head import LinearScorer
 from letterpress.ranking.scorer import BoosterScorer, Scorer
-from letterpress.ranking.text_arms import arms_of, joined_arms, shares_of_variance, with_evidence
+from letterpress.ranking.text_arms import arms_of, shares_of_variance, with_evidence
 from letterpress.ranking.train_linear_head import fit_linear_head
 from letterpress.ranking.train_ranker import TrainedRanker, refit_ranker, train_ranker
 from letterpress.recommenders import Recommender
@@ -35,16 +37,32 @@ def train_bundle(
     split.test.require(recommender.gates.min_test_slates, f"judge {recommender.name} on")
     if recommender.judge == "ab_test":
         return _linear_bundle(recommender, split, snapshot=snapshot, seed=seed)
+    age = measure_data_age(split.train)
+    split = split._replace(train=weigh_by_age(split.train, age))
     trained = train_ranker(split.train, split.valid, recommender, seed=seed, threads=threads)
+    cohorts = _cohorts(recommender, split, trained, seed=seed, threads=threads)
     return ModelBundle.xgboost(
         trained.booster,
         recommender=recommender.name,
         features=split.train.feature_names,
         schema_hash=schema_hash(recommender),
         snapshot=snapshot,
-        training=_training_facts(split, trained, seed),
+        training=_training_facts(split, trained, seed) | _resiliency_facts(split.train, age, cohorts),
         metrics={"valid": round(trained.valid_metric, 6)} if math.isfinite(trained.valid_metric) else {},
     ).with_calibration(_calibration(recommender, split, trained, threads=threads))
+
+
+def _cohorts(
+    recommender: Recommender, split: Split, trained: TrainedRanker, *, seed: int, threads: int
+) -> list[Cohort]:
+    """What items of each age bring, told on the slates after those that were trained on."""
+    if recommender.judge != "ndcg":
+        return []
+
+    def fit(part: TrainingSet) -> Scorer:
+        return BoosterScorer(refit_ranker(part, recommender, trained, threads=threads), threads=threads)
+
+    return cohorts_by_age(split.train, split.valid, fit, k=recommender.slate_size, seed=seed)
 
 
 def _calibration(
@@ -64,7 +82,9 @@ def _calibration(
 def _linear_bundle(recommender: Recommender, split: Split, *, snapshot: str, seed: int) -> ModelBundle:
     """The bundle of a linear model of texts; it needs no slates to stop on, so it learns from them too."""
     split.train.require(recommender.gates.min_training_slates, f"train {recommender.name} on")
-    learned = joined_arms([arms_of(split.train), arms_of(split.valid)])
+    both = TrainingSet.joined([split.train, split.valid])
+    age = measure_data_age(both)
+    learned = arms_of(weigh_by_age(both, age))
     fitted = fit_linear_head(learned, seed=seed)
     return ModelBundle.linear(
         with_evidence(fitted.head, recommender),
@@ -78,6 +98,7 @@ def _linear_bundle(recommender: Recommender, split: Split, *, snapshot: str, see
             "parameters": fitted.facts,
             "importance": shares_of_variance(fitted.head.whole, learned),
             **_extents(split),
+            **_resiliency_facts(both, age, []),
         },
         metrics={"explained": fitted.facts["explained"]},
     ).with_calibration(_linear_calibration(recommender, split, seed=seed))
@@ -96,6 +117,17 @@ def _linear_calibration(recommender: Recommender, split: Split, *, seed: int) ->
     except NotEnoughDataError:
         return declared_calibration(recommender)
     return fit_calibration(scores, newest, recommender)
+
+
+def _resiliency_facts(train: TrainingSet, age: DataAge, cohorts: list[Cohort]) -> dict[str, Any]:
+    """How fast what was trained on becomes obsolete, by day of it and by age of items."""
+    return {
+        "resiliency": {
+            **age.as_numbers(),
+            "partitions": partition_scores(train, age),
+            "cohorts": [each.as_numbers() for each in cohorts],
+        }
+    }
 
 
 def _extents(split: Split) -> dict[str, Any]:

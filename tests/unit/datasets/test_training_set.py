@@ -31,3 +31,11 @@ def test_slates_without_weights_count_once_beside_those_that_have_some(whole: Tr
     assert not bare.take(np.array([True, False, True])).is_weighted
     assert not TrainingSet.joined([bare, bare]).is_weighted
     assert TrainingSet.joined([bare, whole]).weights.tolist() == [1.0, 1.0, 1.0, 0.5, 1.0, 1.5]
+
+
+def test_slates_that_lose_all_rows_are_left_out_with_their_weights(whole: TrainingSet) -> None:
+    kept = whole.take_rows(np.array([True, False, False, False, True, True]))
+    assert kept.slate_ids.tolist() == ["acme\x1fs1", "acme\x1fs3"]
+    assert kept.group_offsets.tolist() == [0, 1, 3]
+    assert kept.weights.tolist() == [0.5, 1.5]
+    assert kept.features.tolist() == whole.features[[0, 4, 5]].tolist()

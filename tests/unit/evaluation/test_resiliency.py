@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import math
 from statistics import median
 
 import numpy as np
 import pytest
-from bench.resiliency import draw_log, draw_paths, ndcg_of_weighted, recover
+from bench.resiliency import draw_paths
+from numpy.typing import NDArray
 
 from letterpress.errors import NotEnoughDataError
 from letterpress.evaluation.resiliency import (
@@ -12,62 +14,116 @@ from letterpress.evaluation.resiliency import (
     associations,
     half_life_of,
     half_lives_by_feature,
-    transfers,
 )
+
+Floats = NDArray[np.float64]
+DAYS = np.arange(120.0)
+
+
+def noisy(rng: np.random.Generator, half_life: float, *, features: int = 30) -> Floats:
+    """What is seen of paths of that half-life: as much noise as path."""
+    paths = draw_paths(rng, np.full(features, half_life), len(DAYS))
+    return paths + rng.normal(size=paths.shape)
+
+
+def still(rng: np.random.Generator, *, features: int = 30) -> Floats:
+    return np.tile(rng.normal(size=features), (len(DAYS), 1)) + rng.normal(size=(len(DAYS), features))
 
 
 @pytest.mark.parametrize("half_life", [5.0, 20.0])
-def test_the_half_life_of_a_known_world_is_recovered_within_a_fifth(half_life: float) -> None:
-    found = [recover(half_life, seed)[0] for seed in range(3)]
-    assert median(found) == pytest.approx(half_life, rel=0.2)
+def test_the_half_life_of_known_paths_is_recovered_within_a_fifth(half_life: float) -> None:
+    found = [half_life_of(noisy(np.random.default_rng(seed), half_life), DAYS) for seed in range(9)]
+    assert median(each.days for each in found) == pytest.approx(half_life, rel=0.2)
+    assert sum(each.low <= half_life <= each.high for each in found) >= 7
+    assert all(each.is_demonstrated for each in found)
 
 
-def test_an_exact_decay_is_found_exactly() -> None:
-    lags = np.abs(np.subtract.outer(np.arange(40), np.arange(40)))
-    found = half_life_of(np.exp2(-lags / 8.0))
-    assert found.windows == pytest.approx(8.0, rel=0.02)
-    assert found.high == pytest.approx(found.low)
+def test_the_half_life_is_in_days_however_the_windows_lie() -> None:
+    rng = np.random.default_rng(4)
+    slopes = noisy(rng, 10.0, features=60)
+    kept = np.sort(rng.choice(len(DAYS), 60, replace=False))
+    assert half_life_of(slopes[kept], DAYS[kept]).days == pytest.approx(10.0, rel=0.25)
+    assert half_life_of(slopes, DAYS / 2).days == pytest.approx(half_life_of(slopes, DAYS).days / 2)
 
 
-def test_a_world_that_stands_still_has_no_half_life() -> None:
-    rng = np.random.default_rng(1)
-    paths = np.tile(rng.normal(size=40), (40, 1))
-    found = half_life_of(transfers(associations(*draw_log(rng, paths))))
-    assert found.windows > 200
-    assert found.weights(np.array([0.0, 40.0]))[1] > 0.85
+def test_decay_is_not_claimed_where_nothing_moves() -> None:
+    found = [half_life_of(still(np.random.default_rng(seed)), DAYS) for seed in range(20)]
+    assert sum(each.is_demonstrated for each in found) <= 1
+
+
+def test_two_paths_that_carry_everything_are_not_taken_for_many() -> None:
+    scale = np.r_[np.full(2, 3.0), np.full(22, 0.05)]
+    held = []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        paths = draw_paths(rng, np.full(24, 10.0), len(DAYS)) * scale
+        found = half_life_of(paths + rng.normal(size=paths.shape), DAYS)
+        held.append(found.low <= 10.0 <= found.high)
+    assert sum(held) >= 10
 
 
 def test_features_that_age_are_told_from_those_that_last() -> None:
     rng = np.random.default_rng(2)
-    half_lives = np.repeat([2.0, 60.0], 20)
-    slopes = associations(*draw_log(rng, draw_paths(rng, half_lives, 120)))
-    found = [np.inf if each is None else each.windows for each in half_lives_by_feature(slopes)]
+    paths = draw_paths(rng, np.repeat([2.0, 60.0], 20), len(DAYS)) + 0.3 * rng.normal(size=(len(DAYS), 40))
+    found = [np.inf if each is None else each.days for each in half_lives_by_feature(paths, DAYS)]
     assert median(found[:20]) < 5
     assert median(found[20:]) > 12
 
 
-def test_weights_by_age_order_the_newest_slates_better_under_drift() -> None:
-    uniform, weighted = ndcg_of_weighted(10.0, seed=1)
-    assert weighted > uniform
+def draw(
+    rng: np.random.Generator, paths: Floats
+) -> tuple[Floats, Floats, NDArray[np.int64], NDArray[np.int64]]:
+    """Slates of four, ten in each window: features, gains, offsets, windows."""
+    windows = np.repeat(np.arange(len(paths)), 10)
+    features = rng.normal(size=(len(windows) * 4, paths.shape[1]))
+    gains = (features * paths[np.repeat(windows, 4)]).sum(axis=1)
+    return features, gains, np.arange(0, len(gains) + 1, 4), windows
+
+
+def test_slopes_are_those_of_the_window_within_the_slate() -> None:
+    rng = np.random.default_rng(3)
+    features, gains, offsets, windows = draw(rng, np.repeat([[1.0], [-2.0]], 4, axis=0))
+    lifted = gains + np.repeat(rng.normal(size=len(windows)) * 50, 4)  # what a slate shares is no slope
+    found = associations(features, lifted, offsets, windows).slopes[:, 0]
+    assert found == pytest.approx(np.repeat([1.0, -2.0], 4) * found[0], abs=0.02)
 
 
 def test_missing_and_constant_features_teach_nothing_and_harm_nothing() -> None:
     rng = np.random.default_rng(3)
-    features, gains, offsets, windows = draw_log(rng, draw_paths(rng, np.full(3, 10.0), 10))
+    features, gains, offsets, windows = draw(rng, draw_paths(rng, np.full(3, 10.0), 10))
     whole = associations(features, gains, offsets, windows)
-    spoilt = np.column_stack([features, np.full(len(features), 7.0), np.full(len(features), np.nan)])
+    constant, of_slate = np.full(len(features), 7.0), np.repeat(rng.normal(size=len(windows)) + 9, 4)
+    spoilt = np.column_stack([features, constant, of_slate, np.full(len(features), np.nan)])
     found = associations(spoilt, gains, offsets, windows)
-    assert np.array_equal(found[:, :3], whole)
-    assert not found[:, 3:].any()
-    assert half_lives_by_feature(found)[3:] == [None, None]
+    assert np.array_equal(found.slopes[:, :3], whole.slopes)
+    assert not found.slopes[:, 3:].any()
+    times = np.arange(10.0)
+    assert half_lives_by_feature(found.slopes, times)[3:] == [None, None, None]
+    assert half_life_of(found.components, times) == half_life_of(whole.components, times)
+
+
+def test_a_feature_that_is_there_three_times_counts_once() -> None:
+    rng = np.random.default_rng(5)
+    features, gains, offsets, windows = draw(rng, draw_paths(rng, np.full(8, 10.0), 40))
+    noise = rng.normal(size=gains.shape)
+    thrice = np.tile(features, (1, 3)) + 1e-4 * rng.normal(size=(len(features), 24))
+    bare, copied = (
+        half_life_of(associations(each, gains + noise, offsets, windows).components, np.arange(40.0))
+        for each in (features, thrice)
+    )
+    assert copied.days == pytest.approx(bare.days, rel=0.1)
+    assert math.log(copied.high / copied.low) > 0.7 * math.log(bare.high / bare.low)
 
 
 def test_too_few_windows_and_noise_alone_are_refused() -> None:
     with pytest.raises(NotEnoughDataError, match="found 5"):
-        half_life_of(np.ones((5, 5)))
-    with pytest.raises(NotEnoughDataError, match="found no gain"):
-        half_life_of(-np.ones((8, 8)))
+        half_life_of(np.ones((5, 5)), np.arange(5.0))
+    with pytest.raises(NotEnoughDataError, match="found no such thing"):
+        half_life_of(np.random.default_rng(1).normal(size=(40, 5)), np.arange(40.0))
 
 
-def test_no_decay_is_null_in_the_record() -> None:
-    assert HalfLife(np.inf, 90.0, np.inf).as_numbers() == {"windows": None, "low": 90.0, "high": None}
+def test_no_decay_is_null_in_the_record_and_weighs_nothing() -> None:
+    none = HalfLife(np.inf, 90.0, np.inf)
+    assert none.as_numbers() == {"days": None, "low": 90.0, "high": None, "is_demonstrated": False}
+    assert none.weights(np.array([0.0, 400.0])).tolist() == [1.0, 1.0]
+    assert none.look_back() == math.inf

@@ -13,7 +13,7 @@ from letterpress.errors import ModelRefusedError, NotEnoughDataError
 from letterpress.ranking.bundle import HEAD_NAME, ModelBundle
 from letterpress.ranking.linear_head import LinearHead, LinearScorer
 from letterpress.ranking.near_duplicates import grouped_folds, near_duplicate_groups
-from letterpress.ranking.text_arms import joined_arms, shares_of_variance
+from letterpress.ranking.text_arms import shares_of_variance
 from letterpress.ranking.train_linear_head import Arms, fit_linear_head
 
 NAMES = ("text_questions", "text_noise", "sentence_000", "sentence_001")
@@ -162,10 +162,10 @@ def test_constant_features_are_worth_nothing() -> None:
 
 
 def test_tests_that_weigh_next_to_nothing_teach_next_to_nothing() -> None:
-    now, before = make_arms(150), make_arms(300, seed=2)
-    turned = replace(before, features=-before.features)
-    both = joined_arms([turned, now])
-    ages = np.repeat([1e-4, 1.0], [len(turned), len(now)])
+    both = make_arms(450)
+    is_old = both.tests < 300
+    both = replace(both, features=np.where(is_old[:, None], -both.features, both.features))
+    ages = np.where(is_old, 1e-4, 1.0)
     assert slope(fit_linear_head(both, seed=1).head, "sentence_000") < 0.0
     weighted = fit_linear_head(replace(both, weights=ages), seed=1).head
     assert slope(weighted, "sentence_000") == pytest.approx(0.4, abs=0.06)
@@ -175,12 +175,6 @@ def test_weights_of_one_give_the_same_head_as_none() -> None:
     arms = make_arms(40)
     alike = replace(arms, weights=np.ones(len(arms)))
     assert fit_linear_head(alike, seed=1).head.encode() == fit_linear_head(arms, seed=1).head.encode()
-
-
-def test_joined_parts_keep_their_tests_apart() -> None:
-    joined = joined_arms([make_arms(10), make_arms(5)])
-    assert joined.tests.max() == 14
-    assert (np.bincount(joined.tests) == ARMS).all()
 
 
 def test_shares_of_variance_name_what_the_score_is_made_of() -> None:

@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from bench.resiliency import draw_paths, draw_slates
 
 from letterpress.datasets.temporal_split import Split
 from letterpress.datasets.training_set import TrainingSet
 from letterpress.errors import NotEnoughDataError
 from letterpress.ranking.bundle import ModelBundle
 from letterpress.ranking.train_bundle import train_bundle
+from letterpress.ranking.train_ranker import train_ranker
 from letterpress.recommenders import Gates, Recommender, Target
 
 MakeSlates = Callable[..., TrainingSet]
@@ -68,3 +70,32 @@ def test_a_test_set_too_small_to_judge_on_is_refused_before_training(
 ) -> None:
     with pytest.raises(NotEnoughDataError, match="at least 20 slates to judge pets on, found 5"):
         train(split._replace(test=make_slates(5, seed=3)))
+
+
+def test_a_log_that_ages_is_weighed_in_training_and_the_manifest_says_how() -> None:
+    rng = np.random.default_rng(5)
+    log = draw_slates(rng, draw_paths(rng, np.full(12, 6.0), 50))
+    days = np.arange(len(log)) // 40
+    aged = Split(
+        train=log.take(days < 44), valid=log.take((days >= 44) & (days < 47)), test=log.take(days >= 47)
+    )
+    bundle = train(aged)
+    told = bundle.manifest.training["resiliency"]
+    assert told["half_life"]["is_demonstrated"]
+    assert told["look_back_days"] == pytest.approx(told["half_life"]["days"] * np.log2(10), abs=0.1)
+    assert set(told["features"]) == set(log.feature_names)
+    scores = [each["score"] for each in told["partitions"]]
+    assert len(scores) == 44
+    assert scores == sorted(scores)
+    assert scores[0] < 0.1
+    assert sum(each["share"] for each in told["cohorts"]) == pytest.approx(1.0, abs=1e-4)
+    uniform = train_ranker(aged.train, aged.valid, PETS, seed=7, threads=1)
+    assert bundle.booster != uniform.booster
+
+
+def test_what_is_too_short_to_age_is_trained_on_uniformly(split: Split) -> None:
+    bundle = train(split)
+    told = bundle.manifest.training["resiliency"]
+    assert (told["half_life"], told["weights"]) == (None, "uniform")
+    assert "expected at least 180 slates" in told["reason"]
+    assert bundle.booster == train_ranker(split.train, split.valid, PETS, seed=7, threads=1).booster
