@@ -18,9 +18,10 @@ from letterpress.clock import SystemClock
 from letterpress.datasets.training_set import MICROSECONDS_PER_HOUR, TrainingSet
 from letterpress.evaluation.ndcg import ndcg_per_group
 from letterpress.evaluation.paired_bootstrap import bootstrap_mean
-from letterpress.ranking.data_age import measure_data_age, weigh_by_age
-from letterpress.ranking.scorer import BoosterScorer
-from letterpress.ranking.train_ranker import train_ranker
+from letterpress.ranking.age_trial import try_weights
+from letterpress.ranking.data_age import measure_data_age
+from letterpress.ranking.scorer import BoosterScorer, Scorer
+from letterpress.ranking.train_ranker import TrainedRanker, train_ranker
 from letterpress.recommenders import get_recommender
 
 Floats = NDArray[np.float64]
@@ -89,12 +90,20 @@ def ndcg_of_trained(half_life: float, seed: int) -> tuple[float, float]:
     valid = draw_slates(rng, paths[last:-1], first_day=last)
     test = draw_slates(rng, np.repeat(paths[-1:], 10, axis=0), first_day=DAYS - 1)
     declared = get_recommender("image_enhancement")
-    found = []
-    for part in (train, weigh_by_age(train, measure_data_age(train))):
-        trained = train_ranker(part, valid, declared, seed=seed, threads=1)
-        scores = BoosterScorer(trained.booster).score(test.features)
-        found.append(float(np.nanmean(ndcg_per_group(scores, test.gains, test.group_offsets, ITEMS))))
-    return found[0], found[1]
+
+    def fit(part: TrainingSet) -> TrainedRanker:
+        return train_ranker(part, valid, declared, seed=seed, threads=1)
+
+    def ndcg(trained: TrainedRanker) -> float:
+        scores = scorer_of(trained).score(test.features)
+        return float(np.nanmean(ndcg_per_group(scores, test.gains, test.group_offsets, ITEMS)))
+
+    trial = try_weights(train, valid, fit, scorer_of, k=ITEMS, seed=seed)
+    return ndcg(fit(train)), ndcg(trial.fitted)
+
+
+def scorer_of(trained: TrainedRanker) -> Scorer:
+    return BoosterScorer(trained.booster)
 
 
 def _recovery() -> list[Figure]:

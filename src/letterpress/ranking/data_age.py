@@ -44,7 +44,7 @@ class DataAge:
 
     @property
     def weighs(self) -> bool:
-        """Whether old slates count less: only where decay is demonstrated."""
+        """Whether old slates are worth less: only where decay is demonstrated."""
         return self.overall is not None and self.overall.is_demonstrated
 
     def as_numbers(self) -> dict[str, Any]:
@@ -55,7 +55,6 @@ class DataAge:
             "reason": self.reason,
             "windows": self.windows,
             "look_back_days": None if look_back is None else round(look_back, 1),
-            "weights": "2 ** (-age / half-life)" if self.weighs else "uniform",
             "features": {
                 name: None if each is None else each.as_numbers() for name, each in self.features.items()
             },

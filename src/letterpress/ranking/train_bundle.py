@@ -12,9 +12,10 @@ from letterpress.datasets.temporal_split import Split
 from letterpress.datasets.training_set import TrainingSet
 from letterpress.errors import NotEnoughDataError
 from letterpress.features import schema_hash
+from letterpress.ranking.age_trial import try_weights
 from letterpress.ranking.bundle import ModelBundle
 from letterpress.ranking.calibration import Calibration, declared_calibration
-from letterpress.ranking.data_age import DataAge, measure_data_age, partition_scores, weigh_by_age
+from letterpress.ranking.data_age import weigh_by_age
 from letterpress.ranking.fit_calibration import fit_calibration
 from letterpress.ranking.held_out_scores import newest_slates, score_by_halves
 from letterpress.ranking.item_cohorts import Cohort, cohorts_by_age
@@ -37,9 +38,15 @@ def train_bundle(
     split.test.require(recommender.gates.min_test_slates, f"judge {recommender.name} on")
     if recommender.judge == "ab_test":
         return _linear_bundle(recommender, split, snapshot=snapshot, seed=seed)
-    age = measure_data_age(split.train)
-    split = split._replace(train=weigh_by_age(split.train, age))
-    trained = train_ranker(split.train, split.valid, recommender, seed=seed, threads=threads)
+    trial = try_weights(
+        split.train,
+        split.valid,
+        lambda part: train_ranker(part, split.valid, recommender, seed=seed, threads=threads),
+        lambda trained: BoosterScorer(trained.booster, threads=threads),
+        k=recommender.slate_size,
+        seed=seed,
+    )
+    split, trained = split._replace(train=trial.train), trial.fitted
     cohorts = _cohorts(recommender, split, trained, seed=seed, threads=threads)
     return ModelBundle.xgboost(
         trained.booster,
@@ -47,7 +54,7 @@ def train_bundle(
         features=split.train.feature_names,
         schema_hash=schema_hash(recommender),
         snapshot=snapshot,
-        training=_training_facts(split, trained, seed) | _resiliency_facts(split.train, age, cohorts),
+        training=_training_facts(split, trained, seed) | {"resiliency": trial.as_numbers(cohorts)},
         metrics={"valid": round(trained.valid_metric, 6)} if math.isfinite(trained.valid_metric) else {},
     ).with_calibration(_calibration(recommender, split, trained, threads=threads))
 
@@ -82,9 +89,16 @@ def _calibration(
 def _linear_bundle(recommender: Recommender, split: Split, *, snapshot: str, seed: int) -> ModelBundle:
     """The bundle of a linear model of texts; it needs no slates to stop on, so it learns from them too."""
     split.train.require(recommender.gates.min_training_slates, f"train {recommender.name} on")
+    trial = try_weights(
+        split.train,
+        split.valid,
+        lambda part: fit_linear_head(arms_of(part), seed=seed),
+        lambda fitted: LinearScorer(with_evidence(fitted.head, recommender), split.train.feature_names),
+        k=recommender.slate_size,
+        seed=seed,
+    )
     both = TrainingSet.joined([split.train, split.valid])
-    age = measure_data_age(both)
-    learned = arms_of(weigh_by_age(both, age))
+    learned = arms_of(weigh_by_age(both, trial.age) if trial.train.is_weighted else both)
     fitted = fit_linear_head(learned, seed=seed)
     return ModelBundle.linear(
         with_evidence(fitted.head, recommender),
@@ -98,7 +112,7 @@ def _linear_bundle(recommender: Recommender, split: Split, *, snapshot: str, see
             "parameters": fitted.facts,
             "importance": shares_of_variance(fitted.head.whole, learned),
             **_extents(split),
-            **_resiliency_facts(both, age, []),
+            "resiliency": trial.as_numbers([]),
         },
         metrics={"explained": fitted.facts["explained"]},
     ).with_calibration(_linear_calibration(recommender, split, seed=seed))
@@ -117,17 +131,6 @@ def _linear_calibration(recommender: Recommender, split: Split, *, seed: int) ->
     except NotEnoughDataError:
         return declared_calibration(recommender)
     return fit_calibration(scores, newest, recommender)
-
-
-def _resiliency_facts(train: TrainingSet, age: DataAge, cohorts: list[Cohort]) -> dict[str, Any]:
-    """How fast what was trained on becomes obsolete, by day of it and by age of items."""
-    return {
-        "resiliency": {
-            **age.as_numbers(),
-            "partitions": partition_scores(train, age),
-            "cohorts": [each.as_numbers() for each in cohorts],
-        }
-    }
 
 
 def _extents(split: Split) -> dict[str, Any]:

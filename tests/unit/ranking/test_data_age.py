@@ -41,7 +41,7 @@ def test_a_log_that_stands_still_is_weighed_uniformly() -> None:
     age = measure_data_age(part)
     assert age.overall is not None
     assert not weigh_by_age(part, age).is_weighted
-    assert age.as_numbers()["weights"] == "uniform"
+    assert age.as_numbers()["look_back_days"] is None
     assert {each["score"] for each in partition_scores(part, age)} == {1.0}
 
 

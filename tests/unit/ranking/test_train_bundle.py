@@ -73,7 +73,7 @@ def test_a_test_set_too_small_to_judge_on_is_refused_before_training(
 
 
 def test_a_log_that_ages_is_weighed_in_training_and_the_manifest_says_how() -> None:
-    rng = np.random.default_rng(5)
+    rng = np.random.default_rng(6)
     log = draw_slates(rng, draw_paths(rng, np.full(12, 6.0), 50))
     days = np.arange(len(log)) // 40
     aged = Split(
@@ -84,6 +84,8 @@ def test_a_log_that_ages_is_weighed_in_training_and_the_manifest_says_how() -> N
     assert told["half_life"]["is_demonstrated"]
     assert told["look_back_days"] == pytest.approx(told["half_life"]["days"] * np.log2(10), abs=0.1)
     assert set(told["features"]) == set(log.feature_names)
+    assert told["weights"] == "by age"
+    assert told["weights_change_ndcg"]["mean"] > 0
     scores = [each["score"] for each in told["partitions"]]
     assert len(scores) == 44
     assert scores == sorted(scores)

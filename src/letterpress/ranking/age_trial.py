@@ -1,0 +1,78 @@
+"""Weights by age have to prove themselves: the data ages, and later slates are ordered no worse with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from letterpress.datasets.training_set import TrainingSet
+from letterpress.errors import NotEnoughDataError
+from letterpress.evaluation.ndcg import ndcg_per_group
+from letterpress.evaluation.paired_bootstrap import Interval, paired_bootstrap
+from letterpress.ranking.data_age import DataAge, measure_data_age, partition_scores, weigh_by_age
+from letterpress.ranking.item_cohorts import Cohort
+from letterpress.ranking.rank_slates import tells_orders_apart
+from letterpress.ranking.scorer import Scorer
+
+
+class AgeTrial[Fitted](NamedTuple):
+    """What came of trying weights by age."""
+
+    train: TrainingSet
+    """What was learnt from, with the weights that were kept."""
+    fitted: Fitted
+    age: DataAge
+    change: Interval | None
+    """In NDCG on later slates by weights; None where there were none to try."""
+
+    def as_numbers(self, cohorts: list[Cohort]) -> dict[str, Any]:
+        """How fast what was learnt from becomes obsolete: numbers for the manifest and the card."""
+        is_weighted = self.train.is_weighted
+        return {
+            **self.age.as_numbers(),
+            "weights": "by age" if is_weighted else "uniform",
+            "weights_change_ndcg": None if self.change is None else self.change.as_numbers(),
+            "partitions": partition_scores(self.train, self.age),
+            "cohorts": [each.as_numbers() for each in cohorts],
+        }
+
+
+def try_weights[Fitted](
+    train: TrainingSet,
+    later: TrainingSet,
+    fit: Callable[[TrainingSet], Fitted],
+    scorer_of: Callable[[Fitted], Scorer],
+    *,
+    k: int,
+    seed: int,
+) -> AgeTrial[Fitted]:
+    """What `fit` makes of `train`, with weights by age where these are better for `later` than none.
+
+    Where no decay is demonstrated nothing is tried. Where it is, the weights may still lose: slates that
+    weigh little are missed, and features that follow what is counted do not age with what they once meant.
+
+    Raises:
+        NotEnoughDataError: as `fit` does.
+    """
+    age, uniform = measure_data_age(train), fit(train)
+    if not age.weighs:
+        return AgeTrial(train, uniform, age, None)
+    weighted_train = weigh_by_age(train, age)
+    weighted = fit(weighted_train)
+    ndcg = [_ndcg(scorer_of(each), later, k) for each in (uniform, weighted)]
+    try:
+        change = paired_bootstrap(ndcg[0], ndcg[1], later.campaign_codes, seed=seed)
+    except NotEnoughDataError:  # nobody can tell whether they help
+        return AgeTrial(train, uniform, age, None)
+    if change.mean > 0.0:
+        return AgeTrial(weighted_train, weighted, age, change)
+    return AgeTrial(train, uniform, age, change)
+
+
+def _ndcg(scorer: Scorer, later: TrainingSet, k: int) -> NDArray[np.float64]:
+    ndcg = ndcg_per_group(scorer.score(later.features), later.gains, later.group_offsets, k)
+    ndcg[~tells_orders_apart(later)] = np.nan
+    return ndcg
