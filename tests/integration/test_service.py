@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import shutil
@@ -24,6 +25,7 @@ import pytest
 from bench.rank import free_port
 from bench.synthetic_home import TENANT, publish_model, train_noise, write_snapshot
 
+from letterpress.events.packed_features import unpack_features
 from letterpress.features import feature_names
 from letterpress.recommenders import get_recommender
 from letterpress.registry.packaging import bento_store, build_bento
@@ -262,7 +264,8 @@ def delivered(running: Running) -> float:
         for event in running.logged():
             if event.get("slate_id") == answer["slate_id"] and event["type"] == "slate":
                 place = feature_names(get_recommender(NAME)).index("item_delivered")
-                return float(event["items"][0]["features"][place])
+                packed = base64.b64decode(event["items"][0]["packed_features"])
+                return float(unpack_features(packed)[place])
         time.sleep(0.05)
     raise AssertionError("the slate was not logged")
 

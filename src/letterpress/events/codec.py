@@ -15,8 +15,9 @@ from typing import Any
 import msgspec
 
 from letterpress.errors import LetterpressError
+from letterpress.events.packed_features import find_torn
 from letterpress.events.plain_types import PATTERNS, PlainEvent
-from letterpress.events.types import EVENT_NAMES, NAME_RULE, SCHEMA_VERSION, AnyEvent
+from letterpress.events.types import EVENT_NAMES, NAME_RULE, SCHEMA_VERSION, AnyEvent, Slate
 from letterpress.events.unknown_fields import DEEPEST, is_too_deep, set_unknown_aside
 from letterpress.events.upcast import upcast
 
@@ -172,6 +173,9 @@ def read_lines(lines: list[bytes]) -> dict[str, list[AnyEvent]] | None:
     found = {
         _tag(kind): [event for event in events if type(event) is kind] for kind in set(map(type, events))
     }
+    slates: list[Any] = found.get("slate", [])
+    if any(find_torn(slate.items) is not None for slate in slates):
+        return None
     return found if all(_fit_patterns(name, some) for name, some in found.items()) else None
 
 
@@ -214,6 +218,9 @@ def find_problem(event: AnyEvent, *, has_escapes: bool) -> MalformedEventError |
         return _time_problem("occurred_at")
     if event.received_at is not None and not EARLIEST <= event.received_at < LATEST:
         return _time_problem("received_at")
+    if isinstance(event, Slate) and (place := find_torn(event.items)) is not None:
+        reason = "expected float32 numbers in base64, found bytes that are no multiple of 4"
+        return MalformedEventError("wrong_type", f"items[{place}].packed_features", reason)
     if has_escapes and (path := _find_control_character(msgspec.to_builtins(event))) is not None:
         return MalformedEventError("control_character", path, REASONS["control_character"])
     return None

@@ -141,7 +141,11 @@ def _type_of(kind: inspect.Type) -> str:
     return words
 
 
-_WORDS: dict[type[inspect.Type], str] = {inspect.DateTimeType: "time", inspect.AnyType: "any JSON"}
+_WORDS: dict[type[inspect.Type], str] = {
+    inspect.DateTimeType: "time",
+    inspect.AnyType: "any JSON",
+    inspect.BytesType: "bytes in base64",
+}
 
 
 def _size_of(kind: inspect.ListType) -> str:

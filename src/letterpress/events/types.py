@@ -126,6 +126,13 @@ class ShownItem(Struct, kw_only=True, omit_defaults=True, gc=False, forbid_unkno
         list[float | None] | None,
         _says("What the model saw, in the order of the feature schema; null is missing."),
     ] = None
+    packed_features: Annotated[
+        bytes | None,
+        _says(
+            "The same, as the service logs it: float32 numbers, little-endian, NaN for what is missing. "
+            "Goes before `features`."
+        ),
+    ] = None
 
 
 class DescribedItem(Struct, kw_only=True, omit_defaults=True, gc=False, forbid_unknown_fields=True):
@@ -169,7 +176,7 @@ class Slate(Event, tag="slate"):
         Annotated[int, Meta(ge=0, le=2**63 - 1)] | None, _says("Of the exploration, for the replay.")
     ] = None
     feature_schema: Annotated[
-        str | None, _says("Hash of the feature schema that `items[].features` follows.")
+        str | None, _says("Hash of the feature schema that the features of `items[]` follow.")
     ] = None
     builder_id: BuilderId = None
     session_id: SessionId = None

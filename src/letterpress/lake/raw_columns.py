@@ -12,7 +12,8 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from letterpress.events.types import CampaignContext, DescribedItem, Event, Experiment
+from letterpress.events.packed_features import features_of, unpack_features
+from letterpress.events.types import CampaignContext, DescribedItem, Event, Experiment, ShownItem
 from letterpress.lake.raw_schema import (
     ATTRIBUTES,
     CAMPAIGN,
@@ -105,6 +106,17 @@ def _number_lists(rows: list[list[float | None] | None]) -> pa.Array:
     return pa.ListArray.from_arrays(offsets, values, type=FEATURES, mask=missing)
 
 
+def _features(shown: Sequence[ShownItem]) -> pa.Array:
+    """What models saw, as doubles: those of the service's own slates are unpacked all at once."""
+    packed = [item.packed_features for item in shown if item.packed_features is not None]
+    if len(packed) < len(shown):
+        return _number_lists(list(map(features_of, shown)))
+    numbers = unpack_features(b"".join(packed))
+    offsets = _offsets([len(each) // numbers.itemsize for each in packed])
+    values = pa.array(numbers.astype(np.float64), mask=~np.isfinite(numbers))
+    return pa.ListArray.from_arrays(offsets, values, type=FEATURES)
+
+
 def _shown_items(slates: Sequence[Any]) -> pa.Array:
     shown = list(chain.from_iterable(slate.items for slate in slates))
     parts = [
@@ -112,7 +124,7 @@ def _shown_items(slates: Sequence[Any]) -> pa.Array:
         pa.array([item.position for item in shown], pa.int32()),
         pa.array([item.score for item in shown], pa.float64()),
         pa.array([item.propensity for item in shown], pa.float64()),
-        _number_lists([item.features for item in shown]),
+        _features(shown),
     ]
     structs = pa.StructArray.from_arrays(parts, fields=list(SHOWN_ITEM))
     return pa.ListArray.from_arrays(

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from letterpress.events.codec import find_problem
+from letterpress.events.packed_features import pack_features
 from letterpress.events.types import DescribedItem, ShownItem, Slate
 from letterpress.lake.snapshots import Snapshot
 from letterpress.ranking.exploration import POLICY, Choice, choose_order, seed_of
@@ -75,9 +76,9 @@ class RankedSlate:
                 position=item.position,
                 score=item.score,
                 propensity=item.propensity,
-                features=values,
+                packed_features=packed,
             )
-            for item, values in zip(self.answer.items, self.features.tolist(), strict=True)
+            for item, packed in zip(self.answer.items, pack_features(self.features), strict=True)
         ]
         return Slate(
             event_id=self.answer.slate_id,

@@ -80,6 +80,16 @@ def test_what_is_encoded_is_decoded_to_the_same_event() -> None:
         (SLATE.replace(b'"position":1', b'"position":0'), "out_of_range", "items[0].position"),
         (SLATE.replace(b"0.5", b"1.5"), "out_of_range", "items[0].propensity"),
         (SLATE.replace(b'"item_id":"i1",', b""), "missing_field", "items[0].item_id"),
+        (
+            SLATE.replace(b'"i1",', b'"i1","packed_features":"AAAAAAA=",'),
+            "wrong_type",
+            "items[0].packed_features",
+        ),
+        (
+            SLATE.replace(b'"i1",', b'"i1","packed_features":"AA!=",'),
+            "wrong_type",
+            "items[0].packed_features",
+        ),
         (SLATE.replace(b'"c1"', b'"c1","labels":{"a":1}'), "wrong_type", "campaign.labels[...]"),
         (SLATE.replace(b'"c1"', rb'"c1","labels":{"a":"\n"}'), "control_character", "campaign.labels.a"),
         (GOOD[:-1] + b',"x":' + b"[" * 100_000, "too_deep", None),

@@ -18,6 +18,7 @@ OUTCOME = (
 )
 REST = b'"slate_id":"s","item_id":"i","kind":"clicked"}'
 LINE = OUTCOME + REST
+SLATE = encode(example_events()["slate"])
 
 
 @pytest.fixture
@@ -93,6 +94,7 @@ def test_with_damage_among_them_they_are_not_or_say_the_same(good: list[bytes]) 
         [LINE.replace(b'"t"', b'"\\n"'), LINE],
         [LINE.replace(b'"t"', b'"\xff"'), LINE],
         [OUTCOME + b'"colour":"red",' + REST, LINE],
+        [SLATE.replace(b'"position"', b'"packed_features":"AAAAAAA=","position"'), LINE],
     ],
 )
 def test_what_is_not_one_plain_event_a_line_is_left_to_be_read_alone(lines: list[bytes]) -> None:

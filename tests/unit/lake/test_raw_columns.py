@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from letterpress.events.codec import decode_line
+from letterpress.events.packed_features import pack_features
 from letterpress.events.types import EVENT_NAMES, Event, personal_fields
 from letterpress.lake.raw_columns import events_to_table
 from letterpress.lake.raw_schema import RAW_SCHEMAS, conform_table, ensure_anchors
@@ -86,6 +89,34 @@ def test_nested_parts_are_kept_and_maps_are_sorted() -> None:
     }
     (item,) = events_to_table("item", [make("item")], ARRIVED).to_pylist()
     assert item["attributes"] == [("a", -2.0), ("z", 1.5)]
+
+
+def slate_of(items: list[dict[str, Any]]) -> Any:
+    slate = {"type": "slate", **ENVELOPE, **EXTRA["slate"], "items": items}
+    return decode_line(msgspec.json.encode(slate))
+
+
+def place(position: int, **logged: Any) -> dict[str, Any]:
+    return {"item_id": f"i{position}", "position": position, **logged}
+
+
+def test_packed_features_become_the_same_columns_as_numbers() -> None:
+    rows = np.random.default_rng(3).normal(size=(40, 7)).astype(np.float32)
+    rows[::3, 2], rows[5, 4], rows[6, 0] = np.nan, np.inf, 0.0
+    numbers = [[value if math.isfinite(value) else None for value in row] for row in rows.tolist()]
+    packed = [place(at + 1, packed_features=each) for at, each in enumerate(pack_features(rows))]
+    plain = [place(at + 1, features=each) for at, each in enumerate(numbers)]
+    expected = events_to_table("slate", [slate_of(plain)], ARRIVED)
+    assert events_to_table("slate", [slate_of(packed)], ARRIVED).equals(expected)
+    mixed = [plain[0], *packed[1:39], plain[39]]
+    assert events_to_table("slate", [slate_of(mixed)], ARRIVED).equals(expected)
+
+
+def test_a_slate_without_features_has_none_beside_one_that_has() -> None:
+    [packed] = pack_features(np.zeros((1, 2), np.float32))
+    slates = [slate_of([place(1)]), slate_of([place(1, packed_features=packed)])]
+    rows = events_to_table("slate", slates, ARRIVED).to_pylist()
+    assert [row["items"][0]["features"] for row in rows] == [None, [0.0, 0.0]]
 
 
 def test_an_event_of_its_own_arrival_keeps_it() -> None:

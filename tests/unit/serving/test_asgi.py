@@ -16,6 +16,7 @@ from bench.synthetic_home import TENANT, publish_model, write_snapshot
 
 from letterpress.clock import ManualClock
 from letterpress.events.codec import decode_line
+from letterpress.events.packed_features import features_of
 from letterpress.events.types import Slate, personal_fields
 from letterpress.features import feature_names
 from letterpress.lake.tenant_keys import TenantKeys
@@ -195,8 +196,7 @@ def test_what_was_shown_is_logged_with_the_features_that_the_model_saw(
     assert event.occurred_at == event.received_at == NOW
     assert [item.item_id for item in event.items] == [item["item_id"] for item in slate["items"]]
     for item in event.items:
-        assert item.features is not None
-        assert len(item.features) == len(feature_names(get_recommender("image_enhancement")))
+        assert len(features_of(item) or []) == len(feature_names(get_recommender("image_enhancement")))
 
 
 def test_without_items_the_tenants_known_items_are_ranked(service: RankingService) -> None:
@@ -219,7 +219,7 @@ def test_attributes_of_the_request_go_before_those_of_the_snapshot(
     rank(own_service, request(items=None) | {"items": items, "k": 1})
     rank(own_service, request(items=None) | {"items": [{"item_id": "item-1"}], "k": 1})
     given, known = (
-        dict(zip(names, event.items[0].features or [], strict=True))
+        dict(zip(names, features_of(event.items[0]) or [], strict=True))
         for event in logged_slates(own_service, own_root)
     )
     assert given["brightness"] == 0.125
