@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +32,10 @@ from letterpress.serving.live_events import (
     moment_of,
 )
 from letterpress.serving.live_slates import HOUR, KnownPlace, LiveSlates, Reaction, reaction_of
-from letterpress.serving.live_table import Gains, LiveTables, Place, Rows
+from letterpress.serving.live_table import Gains, Group, LiveTables, Place
 
-Gain = tuple[int, list[Rows], int, int]
-"""Hour, rows of each item, column and amount of something that became known."""
+Gain = tuple[int, list[Group], int, int]
+"""Hour, group of each item, column and amount of something that became known."""
 _KINDS = {LiveSlate: "slate", LiveInteraction: "interaction", LiveOutcome: "outcome"}
 _SHOWN, _CHOSEN = COUNT_NAMES.index("shown"), COUNT_NAMES.index("chosen")
 AT_ONCE = 20
@@ -195,7 +196,7 @@ class LiveCounts:
         known = max(reaction.received_at, place.received_at) // HOUR
         if reaction.column == _CHOSEN and not self._is_first_choice(reaction, place, known):
             return []
-        return [(known, [place.rows], reaction.column, reaction.amount)]
+        return [(known, [place.group], reaction.column, reaction.amount)]
 
     def _is_first_choice(self, choice: Reaction, place: KnownPlace, known: int) -> bool:
         """An item of a slate is chosen once, however often somebody says so."""
@@ -211,10 +212,10 @@ def first_hour_of(snapshot: Snapshot) -> int:
 
 
 def _as_arrays(gains: list[Gain]) -> Gains:
-    """One row for each item."""
-    items = [len(rows) for _, rows, _, _ in gains]
+    """One increment for each item."""
+    items = [len(groups) for _, groups, _, _ in gains]
     return Gains(
-        np.array([each for _, rows, _, _ in gains for each in rows], np.int32),
+        np.fromiter(chain.from_iterable([groups for _, groups, _, _ in gains]), np.int32, sum(items)),
         np.repeat(np.array([column for _, _, column, _ in gains], np.int8), items),
         np.repeat(np.array([amount for _, _, _, amount in gains], np.int64), items),
     )

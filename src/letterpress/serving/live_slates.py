@@ -16,11 +16,11 @@ from letterpress.lake.snapshot_layout import COUNT_NAMES, ENTITIES, KEY_SEPARATO
 from letterpress.lake.snapshots import Snapshot
 from letterpress.serving.live_descriptions import LiveDescriptions
 from letterpress.serving.live_events import LiveInteraction, LiveItem, LiveOutcome, LiveSlate, microseconds
-from letterpress.serving.live_table import Keys, LiveTables, Rows
+from letterpress.serving.live_table import Group, Keys, LiveTables
 
 HOUR = 3_600_000_000
-MOST_ROWS = 200_000
-"""Items in a context whose rows are kept: a slate then makes no key."""
+MOST_GROUPS = 200_000
+"""Items in a context whose groups are kept: a slate then makes no key."""
 _COLUMNS = {name: column for column, name in enumerate(COUNT_NAMES)}
 
 
@@ -62,7 +62,7 @@ class KnownPlace:
     shown_hour: int
     received_at: int
     """Of the slate; 0 where the snapshot holds it."""
-    rows: Rows
+    group: Group
     is_chosen: bool
     """According to the snapshot."""
 
@@ -75,7 +75,7 @@ class _Context:
     recommender: str
     tenant: str
     campaign: CampaignContext
-    rows: dict[tuple[str, str | None], Rows]
+    groups: dict[tuple[str, str | None], Group]
     """By item and enhancement, those that were made."""
 
 
@@ -97,7 +97,7 @@ class LiveSlates:
         self._slates: dict[int, _Slate] = {}
         self._by_hour: defaultdict[int, list[int]] = defaultdict(list)
         self._contexts: dict[tuple[str, str, str | None, str | None, int | None], _Context] = {}
-        self._n_rows = 0
+        self._n_groups = 0
         self._descriptions = LiveDescriptions(snapshot)
         self._waiting: defaultdict[int, list[Reaction]] = defaultdict(list)
         self.waiting = 0
@@ -110,8 +110,8 @@ class LiveSlates:
         """Remember a description: slates that are shown later have its labels."""
         self._descriptions.add(item)
 
-    def add(self, slate: LiveSlate, name: int) -> list[Rows]:
-        """The rows of each item of the slate `name`, known from now on; none when it was known before."""
+    def add(self, slate: LiveSlate, name: int) -> list[Group]:
+        """The group of each item of the slate `name`, known from now on; none when it was known before."""
         item_ids = tuple(dict.fromkeys([place.item_id for place in slate.items]))
         if name in self._slates or self._is_in_snapshot(slate, item_ids[0]):
             return []
@@ -122,9 +122,9 @@ class LiveSlates:
         context = self._context(slate)
         self._slates[name] = _Slate(received, shown // HOUR, slate.slate_id, context, item_ids, enhancements)
         self._by_hour[received // HOUR].append(name)
-        made = context.rows
+        made = context.groups
         return [
-            made.get(item) or self._make_rows(context, item)
+            made.get(item) or self._make_group(context, item)
             for item in zip(item_ids, enhancements, strict=True)
         ]
 
@@ -136,8 +136,8 @@ class LiveSlates:
         context = slate.context
         for item in zip(slate.item_ids, slate.enhancements, strict=True):
             if hash_name(context.tenant, slate.slate_id, item[0]) == reaction.place:
-                rows = context.rows.get(item) or self._make_rows(context, item)
-                return KnownPlace(slate.shown_hour, slate.received_at, rows, is_chosen=False)
+                group = context.groups.get(item) or self._make_group(context, item)
+                return KnownPlace(slate.shown_hour, slate.received_at, group, is_chosen=False)
         return None
 
     def wait(self, reaction: Reaction) -> None:
@@ -165,7 +165,7 @@ class LiveSlates:
         for hour in [hour for hour in self._by_hour if hour < first_hour]:
             for name in self._by_hour.pop(hour):
                 del self._slates[name]
-        self._forget_rows()
+        self._forget_groups()
         self._contexts = {each.context.name: each.context for each in self._slates.values()}
         waited = [each for some in self._waiting.values() for each in some]
         self._waiting.clear()
@@ -197,8 +197,8 @@ class LiveSlates:
             table = self.snapshot.keys_of(reaction.recommender, entity)
             if at < len(table):
                 keys.append((entity, table.keys[at]))
-        rows = self._tables.rows_of(reaction.recommender, tuple(keys))
-        return KnownPlace(int(recent.hours[row]), 0, rows, is_chosen=bool(recent.chosen[row]))
+        group = self._tables.group_of(reaction.recommender, tuple(keys))
+        return KnownPlace(int(recent.hours[row]), 0, group, is_chosen=bool(recent.chosen[row]))
 
     def _context(self, slate: LiveSlate) -> _Context:
         """One object for all slates that count for the same keys."""
@@ -213,19 +213,19 @@ class LiveSlates:
             found = self._contexts[name] = _Context(name, slate.recommender, slate.tenant, campaign, {})
         return found
 
-    def _make_rows(self, context: _Context, item: tuple[str, str | None]) -> Rows:
-        """The rows of an item, which are kept for the next slate that shows it."""
-        if self._n_rows >= MOST_ROWS:
-            self._forget_rows()
-        self._n_rows += 1
+    def _make_group(self, context: _Context, item: tuple[str, str | None]) -> Group:
+        """The group of an item, which is kept for the next slate that shows it."""
+        if self._n_groups >= MOST_GROUPS:
+            self._forget_groups()
+        self._n_groups += 1
         keys = _keys(context, *item)
-        rows = context.rows[item] = self._tables.rows_of(context.recommender, keys)
-        return rows
+        group = context.groups[item] = self._tables.group_of(context.recommender, keys)
+        return group
 
-    def _forget_rows(self) -> None:
+    def _forget_groups(self) -> None:
         for context in self._contexts.values():
-            context.rows.clear()
-        self._n_rows = 0
+            context.groups.clear()
+        self._n_groups = 0
 
 
 def _keys(context: _Context, item_id: str, enhancement: str | None) -> Keys:

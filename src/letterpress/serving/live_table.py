@@ -15,16 +15,16 @@ Place = tuple[str, str]
 """(recommender, entity)."""
 Keys = tuple[tuple[str, str], ...]
 """(entity, key) of everything that one item of a slate counts for."""
-Rows = tuple[int, ...]
-"""The same as rows, as many as there are entities; `NOWHERE` for an entity of which the item has no key."""
+Group = int
+"""The same by one number, from 1 on: to count for a slate is then to gather a number for each item."""
 NOWHERE = 1
 
 
 class Gains(NamedTuple):
     """What became known of items: n increments."""
 
-    rows: NDArray[np.int32]
-    """(n, entities), see `Rows`."""
+    groups: NDArray[np.int32]
+    """(n,), see `Group`."""
     columns: NDArray[np.int8]
     """Which of `COUNT_NAMES` grows."""
     amounts: NDArray[np.int64]
@@ -48,10 +48,10 @@ class LiveRows:
         """Add increments `(n, 6)` to as many different rows."""
         self._counts[rows] += increments
 
-    def add_gains(self, gains: Gains) -> None:
-        """Add each increment to all rows of its item."""
-        places = gains.rows * np.int64(N_COUNTS) + gains.columns[:, None]
-        amounts = np.repeat(gains.amounts, gains.rows.shape[1])
+    def add_gains(self, rows: NDArray[np.int32], gains: Gains) -> None:
+        """Add each of n increments to all `rows` `(n, entities)` of its item."""
+        places = rows * np.int64(N_COUNTS) + gains.columns[:, None]
+        amounts = np.repeat(gains.amounts, rows.shape[1])
         np.add.at(self._counts.reshape(-1), places.reshape(-1), amounts)
 
     def take(self, rows: Sequence[int]) -> NDArray[np.int64]:
@@ -101,18 +101,23 @@ class LiveTables:
     def __init__(self) -> None:
         self._shared = LiveRows()
         self._tables: dict[Place, LiveTable] = {}
+        self._groups: dict[tuple[int, ...], Group] = {}
+        self._rows = np.full((64, len(ENTITIES)), NOWHERE, np.int32)
+        """By group, the row of each entity; `NOWHERE` for one of which the item has no key."""
 
-    def rows_of(self, recommender: str, keys: Keys) -> Rows:
-        """The rows of what an item counts for, from now on."""
+    def group_of(self, recommender: str, keys: Keys) -> Group:
+        """What an item counts for, from now on."""
         named = dict(keys)
-        return tuple(
-            self._table((recommender, entity)).row(named[entity]) if entity in named else NOWHERE
-            for entity in ENTITIES
+        return self._group(
+            tuple(
+                self._table((recommender, entity)).row(named[entity]) if entity in named else NOWHERE
+                for entity in ENTITIES
+            )
         )
 
     def add(self, gains: Gains) -> None:
-        """Add to the rows that `rows_of` gave."""
-        self._shared.add_gains(gains)
+        """Add to all rows of the groups that `group_of` gave."""
+        self._shared.add_gains(self._rows.take(gains.groups, axis=0), gains)
 
     def find(self, recommender: str, keys: Mapping[str, Sequence[str]]) -> dict[str, NDArray[np.int64]]:
         """Counts (n_keys, 6) by entity."""
@@ -137,20 +142,39 @@ class LiveTables:
         return found
 
     def moved(self, gains: Sequence[Gains]) -> tuple[LiveTables, list[Gains]]:
-        """Tables that hold `gains` and no key beside theirs, and these gains in the rows of those tables."""
+        """Tables that hold `gains` and no key beside theirs, and these gains in the groups of those tables."""
         moved = LiveTables()
-        new_rows = np.full(self._shared.size, NOWHERE, np.int32)
-        used = np.zeros(self._shared.size, np.bool_)
+        is_used = np.zeros(len(self._groups) + 1, np.bool_)
         for each in gains:
-            used[each.rows] = True
-        for place, table in self._tables.items():
-            for key, row in table.items():
-                if used[row]:
-                    new_rows[row] = moved._table(place).row(key)
-        kept = [each._replace(rows=new_rows[each.rows]) for each in gains]
+            is_used[each.groups] = True
+        used = np.flatnonzero(is_used)
+        new_rows = self._move_keys(moved, self._rows[used])
+        new_groups = np.zeros(len(is_used), np.int32)
+        new_groups[used] = [moved._group(tuple(rows)) for rows in new_rows[self._rows[used]].tolist()]
+        kept = [each._replace(groups=new_groups[each.groups]) for each in gains]
         for each in kept:
             moved.add(each)
         return moved, kept
+
+    def _move_keys(self, moved: LiveTables, rows: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Give the keys of `rows` a row in `moved`; by row of ours, that row there."""
+        is_used = np.zeros(self._shared.size, np.bool_)
+        is_used[rows] = True
+        new_rows = np.full(self._shared.size, NOWHERE, np.int32)
+        for place, table in self._tables.items():
+            for key, row in table.items():
+                if is_used[row]:
+                    new_rows[row] = moved._table(place).row(key)
+        return new_rows
+
+    def _group(self, rows: tuple[int, ...]) -> Group:
+        found = self._groups.get(rows)
+        if found is None:
+            found = self._groups[rows] = len(self._groups) + 1
+            if found == len(self._rows):
+                self._rows = np.concatenate([self._rows, np.full_like(self._rows, NOWHERE)])
+            self._rows[found] = rows
+        return found
 
     def _table(self, place: Place) -> LiveTable:
         found = self._tables.get(place)
