@@ -139,6 +139,7 @@ def test_the_sample_request_is_answered(server: Running) -> None:
     assert answer.status_code == 200
     assert [item["position"] for item in answer.json()["items"]] == [1, 2, 3]
     assert answer.json()["model"].startswith(NAME)
+    assert "front_door answers" in server.output.read_text(), "BentoML starts its application in another way"
 
 
 def test_our_readyz_metrics_and_document_are_reached_through_bentoml(server: Running) -> None:

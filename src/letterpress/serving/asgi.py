@@ -5,24 +5,20 @@ One path look-up, one body, one answer. Every refusal is an RFC 9457 problem doc
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Callable
 
 import msgspec
 
 from letterpress.errors import LetterpressError
+from letterpress.serving.front_door import RANK, App, Receive, Scope, Send, step_to_the_front
 from letterpress.serving.messages import RankRequest
 from letterpress.serving.problems import CONTENT_TYPE as PROBLEM
 from letterpress.serving.problems import RequestProblemError, from_error, problem, wrong_body
 from letterpress.serving.service import RankingService
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = tuple[tuple[bytes, bytes], ...]
 
 JSON = b"application/json"
@@ -33,7 +29,7 @@ BENTO_PATHS = ("/schema.json",)
 """What BentoML answers itself: its typed API, and the description that its clients read."""
 
 METHODS = {
-    "/v1/rank": "POST",
+    RANK: "POST",
     "/v1/events": "POST",
     "/livez": "GET",
     "/readyz": "GET",
@@ -41,6 +37,8 @@ METHODS = {
     "/docs.json": "GET",
 }
 MEASURED = frozenset(METHODS)
+RANK_SECONDS = 5.0
+"""BentoML's own limit, which holds for everything behind its middleware."""
 
 _rank_decoder = msgspec.json.Decoder(RankRequest)
 _encoder = msgspec.json.Encoder()
@@ -60,6 +58,8 @@ class Entrance:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                step_to_the_front(self, scope)
             await self._bento(scope, receive, send)
             return
         started = time.perf_counter()
@@ -72,9 +72,8 @@ class Entrance:
                 self._check_token(scope)
                 await self._bento(scope, receive, send)
                 return
-            if path == "/v1/rank":
-                body = await self._read_body(scope, receive, path)
-                slate_line, content = await self._rank(body)
+            if path == RANK:
+                slate_line, content = await self._rank_in_time(scope, receive)
             else:
                 content, status, content_type = await self._answer(scope, receive, path)
         except LetterpressError as error:
@@ -86,6 +85,18 @@ class Entrance:
         )
         if slate_line is not None:  # off the path of this request: its answer is on the way
             slate_line()
+
+    async def _rank_in_time(self, scope: Scope, receive: Receive) -> tuple[Callable[[], None], bytes]:
+        try:
+            async with asyncio.timeout(RANK_SECONDS):
+                return await self._rank(await self._read_body(scope, receive, RANK))
+        except TimeoutError as error:
+            raise problem(
+                504,
+                "Too late",
+                f"expected the body and the keys of its tenant within {RANK_SECONDS:g} s; send it again.",
+                headers=((b"connection", b"close"),),
+            ) from error
 
     async def _rank(self, body: bytes) -> tuple[Callable[[], None], bytes]:
         try:

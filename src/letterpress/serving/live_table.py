@@ -142,7 +142,7 @@ class LiveTables:
         return found
 
     def moved(self, gains: Sequence[Gains]) -> tuple[LiveTables, list[Gains]]:
-        """Tables that hold `gains` and no key beside theirs, and these gains in the groups of those tables."""
+        """Tables that hold `gains` and no key beside theirs, and these gains in groups of those tables."""
         moved = LiveTables()
         is_used = np.zeros(len(self._groups) + 1, np.bool_)
         for each in gains:

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from letterpress.events.packed_features import features_of
 from letterpress.events.types import ShownItem, Slate
 from letterpress.features import feature_plan
 from letterpress.lake.snapshots import Snapshot
@@ -120,7 +121,7 @@ def _features_again(slate: Slate, recommender: Recommender, snapshot: Snapshot) 
 
 def logged_features(items: Sequence[ShownItem]) -> NDArray[np.float32] | None:
     """Features `(k, n_features)` as they were logged; None when they were not, or not of all items alike."""
-    rows = [item.features for item in items]
+    rows = list(map(features_of, items))
     if any(row is None for row in rows) or len({len(row or ()) for row in rows}) != 1:
         return None
     return np.array([[np.nan if each is None else each for each in row or ()] for row in rows], np.float32)

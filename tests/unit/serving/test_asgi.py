@@ -21,7 +21,8 @@ from letterpress.events.types import Slate, personal_fields
 from letterpress.features import feature_names
 from letterpress.lake.tenant_keys import TenantKeys
 from letterpress.recommenders import get_recommender
-from letterpress.serving.asgi import Entrance, Message, Receive, Scope, Send
+from letterpress.serving.asgi import Entrance
+from letterpress.serving.front_door import Message, Receive, Scope, Send
 from letterpress.serving.private_request import PERSONAL
 from letterpress.serving.service import RankingService
 from letterpress.settings import Home, ServiceSettings, Settings
@@ -316,6 +317,23 @@ def test_other_paths_and_methods_are_refused(
 ) -> None:
     answer = call(service, path, method=method)
     assert (answer.status, answer.headers.get(b"allow")) == (status, allow)
+
+
+def test_a_body_that_does_not_come_is_a_504(service: RankingService, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("letterpress.serving.asgi.RANK_SECONDS", 0.05)
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        await asyncio.sleep(30)
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope: Scope = {"type": "http", "method": "POST", "path": "/v1/rank", "headers": [JSON]}
+    asyncio.run(Entrance(send, service)(scope, receive, send))  # type: ignore[arg-type]  # nothing is passed on
+    assert sent[0]["status"] == 504
+    assert b"within 0.05 s" in sent[1]["body"]
 
 
 def test_another_content_type_is_a_415(service: RankingService) -> None:
