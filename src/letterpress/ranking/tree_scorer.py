@@ -1,8 +1,8 @@
 """Scores a few dozen rows with a boosted ensemble in tens of microseconds, bit for bit as XGBoost does.
 
 `Booster.inplace_predict` spends most of a small call on preparing itself (ADR 0005). Here the trees lie
-in flat arrays, four rows walk side by side and every walk takes the depth of its tree, so that the
-processor overlaps them: one row at a time took 134 us where this takes 75. Additions are float32 in
+in flat arrays, eight rows walk side by side and every walk takes the depth of its tree, so that the
+processor overlaps them: one row at a time took 134 us, four 70, eight take 48. Additions are float32 in
 XGBoost's order. What we cannot walk exactly (categories, several outputs) and what fails the parity
 check goes through XGBoost itself, with a logged reason.
 """
@@ -27,7 +27,7 @@ from letterpress.ranking.scorer import BoosterScorer, Scorer
 Floats = NDArray[np.float32]
 Indices = NDArray[np.uint32]
 
-SIDE_BY_SIDE = 4
+SIDE_BY_SIDE = 8
 PARITY_ROWS = 64
 PARITY_SEED = 20
 MISSING_SHARE = 0.2
@@ -126,30 +126,39 @@ def _walk_trees(  # noqa: PLR0913, PLR0917  # flat arguments are what the compil
     depths: Indices,
     scores: Floats,
 ) -> None:
-    """Add each tree's leaf to `scores`. The number of rows is a multiple of four."""
+    """Add each tree's leaf to `scores`. The number of rows is a multiple of eight."""
     flat, width = rows.ravel(), np.uint32(rows.shape[1])
     for tree in range(roots.shape[0]):
         root, depth = roots[tree], depths[tree]
-        for row in range(0, rows.shape[0], 4):
-            a = b = c = d = root
-            start_a = np.uint32(row) * width
-            start_b, start_c, start_d = (
-                start_a + width,
-                start_a + width + width,
-                start_a + np.uint32(3) * width,
-            )
+        for row in range(0, rows.shape[0], 8):
+            a = b = c = d = e = f = g = h = root
+            at_a = np.uint32(row) * width
+            at_b = at_a + width
+            at_c, at_d = at_b + width, at_b + width + width
+            at_e, at_f = at_d + width, at_d + width + width
+            at_g, at_h = at_f + width, at_f + width + width
             for _ in range(depth):
-                in_a, in_b = flat[start_a + feature[a]], flat[start_b + feature[b]]
-                in_c, in_d = flat[start_c + feature[c]], flat[start_d + feature[d]]
+                in_a, in_b = flat[at_a + feature[a]], flat[at_b + feature[b]]
+                in_c, in_d = flat[at_c + feature[c]], flat[at_d + feature[d]]
+                in_e, in_f = flat[at_e + feature[e]], flat[at_f + feature[f]]
+                in_g, in_h = flat[at_g + feature[g]], flat[at_h + feature[h]]
                 # Only NaN differs from itself: it is what is missing.
                 a = left[a] + np.uint32((in_a >= threshold[a]) | ((in_a != in_a) & missing_right[a]))  # noqa: PLR0124
                 b = left[b] + np.uint32((in_b >= threshold[b]) | ((in_b != in_b) & missing_right[b]))  # noqa: PLR0124
                 c = left[c] + np.uint32((in_c >= threshold[c]) | ((in_c != in_c) & missing_right[c]))  # noqa: PLR0124
                 d = left[d] + np.uint32((in_d >= threshold[d]) | ((in_d != in_d) & missing_right[d]))  # noqa: PLR0124
+                e = left[e] + np.uint32((in_e >= threshold[e]) | ((in_e != in_e) & missing_right[e]))  # noqa: PLR0124
+                f = left[f] + np.uint32((in_f >= threshold[f]) | ((in_f != in_f) & missing_right[f]))  # noqa: PLR0124
+                g = left[g] + np.uint32((in_g >= threshold[g]) | ((in_g != in_g) & missing_right[g]))  # noqa: PLR0124
+                h = left[h] + np.uint32((in_h >= threshold[h]) | ((in_h != in_h) & missing_right[h]))  # noqa: PLR0124
             scores[row] += value[a]
             scores[row + 1] += value[b]
             scores[row + 2] += value[c]
             scores[row + 3] += value[d]
+            scores[row + 4] += value[e]
+            scores[row + 5] += value[f]
+            scores[row + 6] += value[g]
+            scores[row + 7] += value[h]
 
 
 def compile_walk(cache_folder: Path | None) -> Callable[..., None]:
