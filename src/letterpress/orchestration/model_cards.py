@@ -40,6 +40,7 @@ def make_model_card(declared: Recommender, bundle: ModelBundle, record: VerdictR
         features=dict(shares),
         verdict=msgspec.to_builtins(record),
         limits=list(_limits(manifest, record)),
+        resiliency=training.get("resiliency"),
     )
 
 
@@ -78,6 +79,10 @@ def _limits_of_data(training: Mapping[str, Any]) -> Iterator[str]:
         first, last = (datetime.fromisoformat(training["train"][end]) for end in ("first", "last"))
         days = (last - first).total_seconds() / 86_400
         yield f"It learned from {days:.1f} days; what changes over longer times, it cannot know."
+    half_life = (training.get("resiliency") or {}).get("half_life") or {}
+    if half_life.get("is_demonstrated"):
+        days = half_life["days"]
+        yield f"Half of what it learned no longer holds after {days:.3g} days; train it anew by then."
     if unripe := training.get("unripe_slates"):
         yield f"{unripe:,} slates were too young for their outcomes to be in, and were left out."
     if recomputed := training.get("recomputed_rows"):

@@ -14,6 +14,7 @@ from letterpress.ranking.train_bundle import train_bundle
 from letterpress.recommenders import Recommender, get_recommender
 from letterpress.recommenders.declaration import Judge
 from letterpress.registry.lineage import record_lineage
+from letterpress.registry.resiliency_table import write_resiliency_table
 from letterpress.registry.store import register, set_alias
 from letterpress.settings import Settings
 
@@ -65,6 +66,7 @@ def train_challenger(settings: Settings, recommender: str, snapshot_id: str | No
             snapshot.snapshot_id,
             count_training_tenants(snapshot.training_path(recommender)),
         )
+        write_resiliency_table(home, recommender, version, bundle.manifest.training["resiliency"])
         set_alias(home, recommender, "challenger", version)
         counts.update(version=version, trees=bundle.manifest.training["trees"])
     return {

@@ -12,6 +12,7 @@ from msgspec import Struct
 from letterpress.atomic_file import write_atomically
 from letterpress.site.calibration_chart import draw_calibration
 from letterpress.site.index_page import STYLE, page_environment
+from letterpress.site.resiliency_charts import draw_resiliency
 from letterpress.site.verdict_charts import draw_verdict
 
 FOLDER = "models"
@@ -43,6 +44,8 @@ class ModelCard(Struct, kw_only=True, frozen=True):
     """Share of the model by feature, the greatest first."""
     verdict: Mapping[str, Any]
     limits: Sequence[str]
+    resiliency: Mapping[str, Any] | None = None
+    """How fast its training data becomes obsolete; None where it was not trained."""
 
 
 def card_page(model: str) -> str:
@@ -59,6 +62,7 @@ def render_model_card(card: ModelCard) -> str:
         card=card,
         drawn=draw_verdict(card.verdict),
         shown=shown,
+        aged=None if card.resiliency is None else draw_resiliency(card.resiliency),
         rates=[draw_calibration(*each) for each in (numbers.get("calibration") or {}).items()],
         conditions=numbers.get("conditions") or [],
         slices=card.verdict["numbers"].get("slices") or [],
