@@ -131,8 +131,7 @@ def run(path: Path) -> None:
             settings = base.model_copy(update={"home": Path(name) / "home"})
             split, snapshot = build_world(settings, seed)
             truth = true_click_rates(settings.paths.root, split.test)
-            options = {"seed": base.seed, "threads": base.threads}
-            ranker = train_bundle(RECOMMENDER, split, snapshot=snapshot, **options)
+            ranker = train_bundle(RECOMMENDER, split, snapshot=snapshot, seed=base.seed, threads=base.threads)
             popularity = calibrated_popularity(RECOMMENDER, snapshot, split)
             found["ranker"].append(held_by(ranker, split.test, truth))
             found["popularity"].append(held_by(popularity, split.test, truth))

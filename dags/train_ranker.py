@@ -10,6 +10,10 @@ ranker is trained on a temporal split.
 **Rerun** whenever you like: seeds are fixed, so the same snapshot gives the same model, which is found
 registered already, announced again, and gets the same verdict.
 
+**Better parameters, or trees that go on from the champion's**: what the recommender declares (`tuning`,
+`warm_start`) holds for every run; the fields of the trigger form hold for one. A search that was killed goes
+on where it was when the task is cleared; its trials are in `registry/tuning/` and on the card.
+
 **When it fails or skips**
 - `check_training_set` failed: the message names the expectation and the numbers. Nothing was trained; the
   champion goes on serving.
@@ -19,7 +23,7 @@ registered already, announced again, and gets the same verdict.
 
 from typing import Any
 
-from airflow.sdk import DAG, PartitionedAssetTimetable, task, task_group
+from airflow.sdk import DAG, Param, PartitionedAssetTimetable, task, task_group
 from assets import CANDIDATE_MODEL, FEATURE_SNAPSHOT
 
 from letterpress.orchestration.dag_defaults import (
@@ -32,12 +36,19 @@ from letterpress.orchestration.shared_tasks import refresh_site
 
 EXAMPLE = "1f0c9e62ab3d4587"
 LANE = "{{ task.op_kwargs['recommender'] }}"
+WISHES = {
+    "tuning_trials": Param(None, type=["null", "integer"], minimum=0, description="Parameters to try first"),
+    "tuning_cpu_seconds": Param(
+        None, type=["null", "number"], minimum=0, description="No trial begins later"
+    ),
+    "warm_start": Param(None, type=["null", "boolean"], description="Go on from the champion's trees"),
+}
 
 with DAG(
     "train_ranker",
     schedule=PartitionedAssetTimetable(assets=FEATURE_SNAPSHOT),
     doc_md=__doc__,
-    params=partition_parameter("^[0-9a-f]{16}$", EXAMPLE),
+    params=partition_parameter("^[0-9a-f]{16}$", EXAMPLE) | WISHES,
     **DAG_OPTIONS,
 ):
 
@@ -62,10 +73,12 @@ with DAG(
         recommender: str, *, dag_run: Any = None, params: Any = None, outlet_events: Any = None
     ) -> dict[str, Any]:
         """Train and register; announce the version."""
+        from letterpress.orchestration.train_challenger import TrainingWishes
         from letterpress.orchestration.train_challenger import train_challenger as train
 
         with task_settings() as settings:
-            trained = train(settings, recommender, partition_of(dag_run, params, EXAMPLE))
+            wishes = TrainingWishes(**{name: params[name] for name in WISHES})
+            trained = train(settings, recommender, partition_of(dag_run, params, EXAMPLE), wishes)
         outlet_events[CANDIDATE_MODEL].add_partitions(f"{recommender}@{trained['version']}")
         return trained
 

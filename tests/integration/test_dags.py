@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from letterpress.orchestration.airflow_environment import WAREHOUSE_POOL, airflow_environment
 from letterpress.orchestration.build_features import write_manifest
+from letterpress.orchestration.train_challenger import TrainingWishes
 from letterpress.settings import Settings
 
 MAX_LINES = 120
@@ -143,7 +145,12 @@ def test_one_run_at_a_time_and_none_of_the_past(parsed: dict[str, Any]) -> None:
 
 def test_a_run_by_hand_can_name_its_partition(parsed: dict[str, Any]) -> None:
     consumers = set(TASKS) - {"ingest_events", "keep_lake"}
-    assert {name for name in consumers if parsed["dags"][name]["params"] != ["partition"]} == set()
+    assert {name for name in consumers if "partition" not in parsed["dags"][name]["params"]} == set()
+
+
+def test_a_run_by_hand_can_ask_for_a_search_and_for_a_warm_start(parsed: dict[str, Any]) -> None:
+    wishes = [each.name for each in fields(TrainingWishes)]
+    assert parsed["dags"]["train_ranker"]["params"] == sorted(["partition", *wishes])
 
 
 def test_a_parse_imports_nothing_heavy(parsed: dict[str, Any]) -> None:

@@ -10,9 +10,10 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from letterpress.clock import ManualClock
+from letterpress.datasets.temporal_split import Split
 from letterpress.errors import ModelRefusedError, NotEnoughDataError, NotYetThereError, UsageError
 from letterpress.evaluation.verdict import Verdict
 from letterpress.lake.snapshots import Snapshot
@@ -23,8 +24,11 @@ from letterpress.orchestration.judge_challenger import judge_challenger
 from letterpress.orchestration.release_challenger import release_challenger, roll_back
 from letterpress.orchestration.release_status import release_status
 from letterpress.orchestration.score_file import score_file
-from letterpress.orchestration.train_challenger import train_challenger
+from letterpress.orchestration.train_challenger import TrainingWishes, split_snapshot, train_challenger
+from letterpress.orchestration.warm_start import Start, find_start
+from letterpress.ranking.train_ranker import FitPlan, train_ranker
 from letterpress.recommenders import RECOMMENDERS, get_recommender
+from letterpress.registry.lineage import learned_tenants
 from letterpress.registry.packaging import bento_store
 from letterpress.registry.publication import published
 from letterpress.registry.store import make_champion, restore_previous, versions
@@ -102,9 +106,55 @@ def test_the_card_of_a_candidate_says_how_it_was_judged_what_it_learned_from_and
     assert learned == f"{card['parts']['train']['slates']:,}"
     assert sum(card["features"].values()) == pytest.approx(1.0)
     assert card["verdict"] == verdict
+    assert page.locator("#shap tbody tr").count() == min(15, len(card["shap"]))
+    assert sum(card["shap"].values()) == pytest.approx(1.0, abs=1e-4)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    page.get_by_role("link", name=next(iter(card["features"])), exact=True).click()
-    assert page.locator("tr[data-words]:visible").count() == 1
+    page.get_by_role("link", name=next(iter(card["features"])), exact=True).first.click()
+    expect(page.locator("tr[data-words]:visible")).to_have_count(1)
+
+
+def test_a_search_and_what_it_started_from_are_told_in_manifest_card_and_registry(
+    settings: Settings,
+) -> None:
+    wishes = TrainingWishes(tuning_trials=2, warm_start=True)
+    trained = train_challenger(settings, PICTURES, wishes=wishes)
+    assert trained["warm_start"] == {
+        "from": None,
+        "reason": "image_enhancement/1 is of kind popularity and has no trees",
+    }
+    assert len(trained["tuning"]["trials"]) == 2
+    assert trained["tuning"]["trials"][0]["parameters"]["max_depth"] == 4
+    verdict = judge_challenger(settings, PICTURES, 3, clock=CLOCK)
+    card = json.loads((settings.paths.site / "models" / "image_enhancement-3.json").read_text())
+    assert (card["tuning"], card["lineage"]["trees begun with"]) == (trained["tuning"], "none")
+    assert verdict["version"] == 3
+    page = (settings.paths.site / "models" / "image_enhancement-3.html").read_text()
+    assert page.count('class="trial"') == 2
+
+
+def test_training_goes_on_from_a_champion_that_learned_from_what_came_before_and_from_no_other(
+    settings: Settings,
+) -> None:
+    make_champion(settings.paths, PICTURES, 2)
+    declared, snapshot = get_recommender(PICTURES), Snapshot.open(settings.paths)
+    split = split_snapshot(snapshot, declared)
+    known = learned_tenants(settings.paths, PICTURES, 2) or set()
+
+    def start(split: Split = split, snapshot: str = "later", tenants: set[str] = known) -> Start:
+        return find_start(settings.paths, declared, split, snapshot=snapshot, tenants=tenants)
+
+    champion = versions(settings.paths, PICTURES)[1]
+    assert start().booster == champion.open_bundle().booster
+    assert start().facts["from"] == champion.name
+    early = split._replace(valid=split.train)
+    assert "slates that are to stop this training" in start(split=early).facts["reason"]
+    assert "tenants that are not in the training set" in start(tenants=set()).facts["reason"]
+    again = start(snapshot=snapshot.snapshot_id)  # it began with nothing, and would again
+    assert (again.booster, again.facts["reason"]) == (None, "there is no earlier champion")
+
+    plan = FitPlan(start=start().booster)
+    grown = train_ranker(split.train, split.valid, declared, seed=1, threads=1, plan=plan)
+    assert grown.trees > champion.open_bundle().manifest.training["trees"]
 
 
 def test_a_gain_does_not_make_up_for_a_condition_that_does_not_hold(

@@ -14,13 +14,24 @@ def command(
     snapshot: Annotated[
         str | None, typer.Option(help="Snapshot to train on; the current one if left out.")
     ] = None,
+    trials: Annotated[
+        int | None, typer.Option(min=0, help="Sets of parameters to try first; as declared if left out.")
+    ] = None,
+    cpu_seconds: Annotated[
+        float | None, typer.Option(min=0, help="No trial begins after these; as declared if left out.")
+    ] = None,
+    warm_start: Annotated[
+        bool | None,
+        typer.Option("--warm-start/--no-warm-start", help="Go on from the champion's trees, or do not."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train a challenger and register it; the same snapshot gives the same version."""
-    from letterpress.orchestration.train_challenger import train_challenger
+    from letterpress.orchestration.train_challenger import TrainingWishes, train_challenger
     from letterpress.settings import read_settings
 
-    trained = train_challenger(read_settings(), recommender, snapshot)
+    wishes = TrainingWishes(trials, cpu_seconds, warm_start)
+    trained = train_challenger(read_settings(), recommender, snapshot, wishes)
     print_result(trained, as_json=as_json, text=_describe(trained))
 
 

@@ -33,15 +33,28 @@ def make_model_card(declared: Recommender, bundle: ModelBundle, record: VerdictR
             "snapshot": manifest.snapshot,
             "feature schema": manifest.schema_hash,
             "seed": str(training.get("seed", "none")),
+            **_begun_with(training),
         },
         parts={part: training[part] for part in PARTS if part in training},
         targets=[_target_state(target) for target in declared.targets],
         parameters=training.get("parameters", {}),
         features=dict(shares),
+        shap=training.get("shap", {}),
+        tuning=training.get("tuning", {}),
         verdict=msgspec.to_builtins(record),
         limits=list(_limits(manifest, record)),
         resiliency=training.get("resiliency"),
     )
+
+
+def _begun_with(training: Mapping[str, Any]) -> dict[str, str]:
+    """Whose trees came first, where training was to go on from some."""
+    begun = training.get("warm_start")
+    if begun is None:
+        return {}
+    if begun["from"] is None:
+        return {"trees begun with": "none", "because": begun["reason"]}
+    return {"trees begun with": f"{begun['trees']} of {begun['from']}", "their bundle": begun["sha256"]}
 
 
 def _target_state(target: Target) -> TargetState:

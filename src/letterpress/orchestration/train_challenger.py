@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 from letterpress.datasets.read_training_set import read_training_set
@@ -10,10 +11,13 @@ from letterpress.datasets.training_set import TrainingSet
 from letterpress.lake.snapshots import Snapshot
 from letterpress.lake.training_origin import count_training_tenants
 from letterpress.log import log_step
+from letterpress.orchestration.search_parameters import search_parameters
+from letterpress.orchestration.warm_start import find_start
 from letterpress.ranking.train_bundle import train_bundle
-from letterpress.recommenders import Recommender, get_recommender
+from letterpress.ranking.train_ranker import FitPlan
+from letterpress.recommenders import Recommender, Tuning, get_recommender
 from letterpress.recommenders.declaration import Judge
-from letterpress.registry.lineage import record_lineage
+from letterpress.registry.lineage import hashed_tenants, record_lineage
 from letterpress.registry.resiliency_table import write_resiliency_table
 from letterpress.registry.store import register, set_alias
 from letterpress.settings import Settings
@@ -37,35 +41,64 @@ def split_training_set(whole: TrainingSet, recommender: Recommender) -> Split:
     )
 
 
-def train_challenger(settings: Settings, recommender: str, snapshot_id: str | None = None) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class TrainingWishes:
+    """What a run asks for instead of what its recommender declares; None leaves that as it is."""
+
+    tuning_trials: int | None = None
+    tuning_cpu_seconds: float | None = None
+    warm_start: bool | None = None
+
+    def applied_to(self, declared: Recommender) -> Recommender:
+        """The recommender with these wishes in place of its own declarations."""
+        tuning = Tuning(
+            declared.tuning.trials if self.tuning_trials is None else self.tuning_trials,
+            declared.tuning.cpu_seconds if self.tuning_cpu_seconds is None else self.tuning_cpu_seconds,
+        )
+        warm_start = declared.warm_start if self.warm_start is None else self.warm_start
+        return replace(declared, tuning=tuning, warm_start=warm_start)
+
+
+AS_DECLARED = TrainingWishes()
+
+
+def train_challenger(
+    settings: Settings,
+    recommender: str,
+    snapshot_id: str | None = None,
+    wishes: TrainingWishes = AS_DECLARED,
+) -> dict[str, Any]:
     """Train on the snapshot (the current one when None) and register the result as the challenger.
 
-    The same snapshot and settings give the same bundle and so the same version.
+    The same snapshot, settings and wishes give the same bundle and so the same version.
 
     Raises:
         NotEnoughDataError: the snapshot cannot teach a ranker, or holds too little to judge one.
         NotYetThereError: there is no such snapshot.
         StorageError: it is damaged.
     """
-    declared, home = get_recommender(recommender), settings.paths
+    declared, home = wishes.applied_to(get_recommender(recommender)), settings.paths
     with log_step("train_challenger", recommender=recommender) as counts:
         snapshot = Snapshot.open(home, snapshot_id)
         split = split_snapshot(snapshot, declared)
         counts.update(snapshot=snapshot.snapshot_id, rows_in=split.train.rows)
+        tenant_rows = count_training_tenants(snapshot.training_path(recommender))
+        tenants = hashed_tenants(home, tenant_rows)
+        plan, facts = _plan(settings, declared, split, snapshot.snapshot_id, tenants)
         bundle = train_bundle(
-            declared, split, snapshot=snapshot.snapshot_id, seed=settings.seed, threads=settings.threads
+            declared,
+            split,
+            snapshot=snapshot.snapshot_id,
+            seed=settings.seed,
+            threads=settings.threads,
+            plan=plan,
+            facts=facts,
         )
         path = bundle.save(home.registry / "bundles" / recommender)
         version = register(
             home, recommender, path, bundle.manifest.metrics, _lineage(bundle.manifest.training)
         )
-        record_lineage(
-            home,
-            recommender,
-            version,
-            snapshot.snapshot_id,
-            count_training_tenants(snapshot.training_path(recommender)),
-        )
+        record_lineage(home, recommender, version, snapshot.snapshot_id, tenant_rows)
         write_resiliency_table(home, recommender, version, bundle.manifest.training["resiliency"])
         set_alias(home, recommender, "challenger", version)
         counts.update(version=version, trees=bundle.manifest.training["trees"])
@@ -79,10 +112,28 @@ def train_challenger(settings: Settings, recommender: str, snapshot_id: str | No
     }
 
 
+def _plan(
+    settings: Settings, declared: Recommender, split: Split, snapshot: str, tenants: set[str]
+) -> tuple[FitPlan, dict[str, Any]]:
+    """How to grow the trees, and what to write down of how that was found."""
+    plan, facts = FitPlan(), dict[str, Any]()
+    if declared.judge == "ab_test":  # a linear head, which chooses its own penalty and has no trees
+        return plan, facts
+    if declared.tuning.trials:
+        tuned = search_parameters(settings, declared, split.train, snapshot)
+        plan, facts["tuning"] = replace(plan, parameters=tuned.parameters), tuned.facts
+    if declared.warm_start:
+        start = find_start(settings.paths, declared, split, snapshot=snapshot, tenants=tenants)
+        plan, facts["warm_start"] = replace(plan, start=start.booster), start.facts
+    return plan, facts
+
+
 def _lineage(training: dict[str, Any]) -> dict[str, str]:
     tags = {
         f"{part}.{fact}": str(training[part][fact])
         for part in ("train", "valid", "test")
         for fact in ("slates", "rows", "first", "last")
     }
+    begun = (training.get("warm_start") or {}).get("from")
+    tags |= {"warm_start": begun} if begun else {}
     return tags | {"seed": str(training["seed"]), "trees": str(training["trees"])}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,16 +22,26 @@ from letterpress.ranking.held_out_scores import newest_slates, score_by_halves
 from letterpress.ranking.item_cohorts import Cohort, cohorts_by_age
 from letterpress.ranking.linear_head import LinearScorer
 from letterpress.ranking.scorer import BoosterScorer, Scorer
+from letterpress.ranking.shap_shares import shap_shares
 from letterpress.ranking.text_arms import arms_of, shares_of_variance, with_evidence
 from letterpress.ranking.train_linear_head import fit_linear_head
-from letterpress.ranking.train_ranker import TrainedRanker, refit_ranker, train_ranker
+from letterpress.ranking.train_ranker import USUAL_PLAN, FitPlan, TrainedRanker, refit_ranker, train_ranker
 from letterpress.recommenders import Recommender
 
 
 def train_bundle(
-    recommender: Recommender, split: Split, *, snapshot: str, seed: int, threads: int
+    recommender: Recommender,
+    split: Split,
+    *,
+    snapshot: str,
+    seed: int,
+    threads: int,
+    plan: FitPlan = USUAL_PLAN,
+    facts: Mapping[str, Any] | None = None,
 ) -> ModelBundle:
     """The bundle of a ranker trained on `split.train`; nothing of `split.test` is looked at.
+
+    `facts` tell how `plan` came about, and go into the manifest.
 
     Raises:
         NotEnoughDataError: the data cannot teach a ranker, or is too little to judge one.
@@ -41,7 +52,7 @@ def train_bundle(
     trial = try_weights(
         split.train,
         split.valid,
-        lambda part: train_ranker(part, split.valid, recommender, seed=seed, threads=threads),
+        lambda part: train_ranker(part, split.valid, recommender, seed=seed, threads=threads, plan=plan),
         lambda trained: BoosterScorer(trained.booster, threads=threads),
         k=recommender.slate_size,
         seed=seed,
@@ -54,7 +65,12 @@ def train_bundle(
         features=split.train.feature_names,
         schema_hash=schema_hash(recommender),
         snapshot=snapshot,
-        training=_training_facts(split, trained, seed) | {"resiliency": trial.as_numbers(cohorts)},
+        training={
+            **_training_facts(split, trained, seed),
+            "resiliency": trial.as_numbers(cohorts),
+            **(facts or {}),
+            "shap": shap_shares(trained.booster, split.valid, seed=seed, threads=threads),
+        },
         metrics={"valid": round(trained.valid_metric, 6)} if math.isfinite(trained.valid_metric) else {},
     ).with_calibration(_calibration(recommender, split, trained, threads=threads))
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 
 MAX_ROUNDS = 400
-PATIENCE = 40
+PATIENCE = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from letterpress.recommenders import Recommender
 TREE_PARAMETERS: dict[str, Any] = {
     "tree_method": "hist",
     "max_depth": 4,
-    "eta": 0.08,
+    "eta": 0.04,
     "min_child_weight": 20.0,
     "subsample": 0.8,
     "colsample_bytree": 0.8,

@@ -5,7 +5,7 @@ the foundation.
 """
 
 from letterpress.errors import UnknownRecommenderError
-from letterpress.recommenders.declaration import EvidenceRate, Gates, Recommender, Target, Window
+from letterpress.recommenders.declaration import EvidenceRate, Gates, Recommender, Target, Tuning, Window
 from letterpress.recommenders.image_enhancement import IMAGE_ENHANCEMENT
 from letterpress.recommenders.open_bandit import OPEN_BANDIT
 from letterpress.recommenders.subject_line import SUBJECT_LINE
@@ -28,4 +28,13 @@ def get_recommender(name: str) -> Recommender:
         raise UnknownRecommenderError(f"expected one of {known}; found {name!r}. Correct the name.") from None
 
 
-__all__ = ["RECOMMENDERS", "EvidenceRate", "Gates", "Recommender", "Target", "Window", "get_recommender"]
+__all__ = [
+    "RECOMMENDERS",
+    "EvidenceRate",
+    "Gates",
+    "Recommender",
+    "Target",
+    "Tuning",
+    "Window",
+    "get_recommender",
+]

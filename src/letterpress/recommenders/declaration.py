@@ -74,6 +74,15 @@ class Gates:
 
 
 @dataclass(frozen=True, slots=True)
+class Tuning:
+    """How long to look for better parameters of the trees; not at all with no trials."""
+
+    trials: int = 0
+    cpu_seconds: float = 1_800.0
+    """Of all threads, over all trials. No trial begins once they are spent."""
+
+
+@dataclass(frozen=True, slots=True)
 class Recommender:
     """One declared ranking problem. Names are those of the log, the features and the registry."""
 
@@ -103,6 +112,11 @@ class Recommender:
     """The item label that holds the text which features may read."""
     popularity_target: str = "chosen"
     """Target whose shrunken rate is the popularity baseline and the first champion."""
+
+    tuning: Tuning = Tuning()
+    """What is spent on parameters before each training."""
+    warm_start: bool = False
+    """Whether training goes on from the champion's trees, where these may be built upon."""
 
     def __hash__(self) -> int:
         """By name: caches are asked several times a request, and all parts would be hashed each time."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -38,6 +38,17 @@ def record_lineage(
     }
     path = home.registry / "lineage" / recommender / f"{version}.json"
     write_atomically(path, msgspec.json.encode(Lineage(snapshot, rows), order="sorted"))
+
+
+def learned_tenants(home: Home, recommender: str, version: int) -> set[str] | None:
+    """Keyed hashes of the tenants that the version learned from; None when nobody wrote them down."""
+    lineage = _read(home, recommender, version)
+    return None if lineage is None else set(lineage.rows)
+
+
+def hashed_tenants(home: Home, tenants: Iterable[str]) -> set[str]:
+    """Keyed hashes of `tenants`, as lineage holds them."""
+    return {request_id(home, Subject(tenant)) for tenant in tenants if tenant}
 
 
 def affected_models(home: Home, recommender: str, tenant: str | None) -> list[AffectedModel]:

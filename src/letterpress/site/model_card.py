@@ -42,7 +42,11 @@ class ModelCard(Struct, kw_only=True, frozen=True):
     parameters: Mapping[str, Any]
     features: Mapping[str, float]
     """Share of the model by feature, the greatest first."""
+    shap: Mapping[str, float] = msgspec.field(default_factory=dict)
+    """Share of what moves scores by feature (SHAP), the greatest first; empty where nobody worked it out."""
     verdict: Mapping[str, Any]
+    tuning: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    """`budget`, `chosen` and `trials`, the usual parameters first; empty where nobody searched."""
     limits: Sequence[str]
     resiliency: Mapping[str, Any] | None = None
     """How fast its training data becomes obsolete; None where it was not trained."""
@@ -63,6 +67,7 @@ def render_model_card(card: ModelCard) -> str:
         drawn=draw_verdict(card.verdict),
         shown=shown,
         aged=None if card.resiliency is None else draw_resiliency(card.resiliency),
+        moved=dict(list(card.shap.items())[:MOST_FEATURES]),
         rates=[draw_calibration(*each) for each in (numbers.get("calibration") or {}).items()],
         conditions=numbers.get("conditions") or [],
         slices=card.verdict["numbers"].get("slices") or [],

@@ -66,7 +66,7 @@ def test_declared_directions_reach_the_trees_by_name_whatever_the_order_of_colum
 def test_what_is_chosen_lies_over_the_usual_parameters_and_the_seed_stays() -> None:
     pictures = get_recommender("image_enhancement")
     found = tree_parameters(pictures, ("a",), {"max_depth": 3}, seed=5)
-    assert (found["max_depth"], found["eta"], found["seed"]) == (3, 0.08, 5)
+    assert (found["max_depth"], found["eta"], found["seed"]) == (3, 0.04, 5)
     assert found["lambdarank_num_pair_per_sample"] == pictures.slate_size
 
 
