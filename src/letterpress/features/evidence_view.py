@@ -21,7 +21,7 @@ Reading = tuple[str, EvidenceRate, Window]
 Total = tuple[str, str, Window, float]
 """An entity, a count, over which window, and the half-life in days where that is decayed."""
 
-_WORDS = {
+ENTITY_WORDS = {
     "item": "the item",
     "item_segment": "the item in the campaign's segment",
     "enhancement_industry": "the enhancement in the campaign's industry, over all tenants,",
@@ -49,7 +49,7 @@ def decay_weights(half_life_days: float) -> tuple[float, ...]:
     return tuple(round(0.5 ** (age / half_life_days), 6) for age in _AGES_DAYS)
 
 
-class _Counted:
+class CountedTotals:
     """Counts `(n, rows)` of several (entity, count, window) at once."""
 
     def __init__(self, recommender: Recommender, wanted: Sequence[Total]) -> None:
@@ -95,7 +95,7 @@ class ShrunkenRates:
             ]
 
         self._n = len(readings)
-        self._counted = _Counted(recommender, [*wanted("numerator"), *wanted("denominator"), *totals])
+        self._counted = CountedTotals(recommender, [*wanted("numerator"), *wanted("denominator"), *totals])
         self._believed = _upright([rate.prior * rate.weight for _, rate, _ in readings])
         self._weights = _upright([rate.weight for _, rate, _ in readings])
 
@@ -173,7 +173,7 @@ def _rates_of(recommender: Recommender, entity: str) -> tuple[EvidenceRate, ...]
     return tuple(rate for rate in recommender.evidence_rates if rate.name in ("choose", "click"))
 
 
-def _over(window: Window, half_life_days: float) -> str:
+def over_window(window: Window, half_life_days: float) -> str:
     """How a window is part of a definition; changing a weight changes the schema hash."""
     if window == "birth":
         return ""
@@ -188,9 +188,9 @@ def _rate_feature(entity: str, rate: EvidenceRate, window: Window) -> Feature:
         rate_name(entity, rate, window),
         entity,
         "share",
-        f"How often {_WORDS[entity]} was {rate.numerator} of {rate.denominator}{_SPANS[window]}.",
+        f"How often {ENTITY_WORDS[entity]} was {rate.numerator} of {rate.denominator}{_SPANS[window]}.",
         f"({rate.numerator} + {rate.prior!r} * {rate.weight!r}) / ({rate.denominator} + {rate.weight!r})"
-        + _over(window, rate.half_life_days),
+        + over_window(window, rate.half_life_days),
         default=rate.prior,
         sensitivity=SENSITIVITY.get(entity, ()),
     )
@@ -201,8 +201,8 @@ def _count_feature(entity: str, total: str, window: Window, half_life_days: floa
         f"{entity}_{total}{_suffix(window)}",
         entity,
         "count",
-        f"How often {_WORDS[entity]} was {total}{_SPANS[window]}.",
-        total + _over(window, half_life_days),
+        f"How often {ENTITY_WORDS[entity]} was {total}{_SPANS[window]}.",
+        total + over_window(window, half_life_days),
         default=0.0,
         sensitivity=SENSITIVITY.get(entity, ()),
     )

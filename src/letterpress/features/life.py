@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-CANDIDATES = frozenset({"send_time"})
+CANDIDATES = frozenset({"resiliency", "send_time"})
 """Views that no recommender may list yet; `letterpress features --admit VIEW` tries one."""
 
 

@@ -16,6 +16,7 @@ from letterpress.features.feature_view import Feature, FeatureView, Fill, MakeVi
 from letterpress.features.life import require_admitted
 from letterpress.features.picture_fit_view import picture_fit_view
 from letterpress.features.picture_view import attributes_view, picture_view
+from letterpress.features.resiliency_view import resiliency_view
 from letterpress.features.send_time_view import send_time_view
 from letterpress.features.text_view import sentence_view, text_view
 from letterpress.recommenders import Recommender
@@ -29,6 +30,7 @@ VIEWS: dict[str, MakeView] = {
     "evidence": evidence_view,
     "picture": picture_view,
     "picture_fit": picture_fit_view,
+    "resiliency": resiliency_view,
     "send_time": send_time_view,
     "sentence": sentence_view,
     "text": text_view,
