@@ -20,13 +20,12 @@ from letterpress.lake.complete_hours import finish_build
 from letterpress.lake.live_log import link_live
 from letterpress.lake.received_mark import ReceivedMark
 from letterpress.lake.service_log import log_file_name, service_log_folder
-from letterpress.lake.snapshots import ENTITIES, Snapshot, publish_snapshot
+from letterpress.lake.snapshots import COUNT_NAMES, ENTITIES, Snapshot, publish_snapshot
 from letterpress.orchestration.build_features import build_features
 from letterpress.orchestration.ingest_landing import ingest_landing
 from letterpress.orchestration.publish_features import snapshot_spec
 from letterpress.serving.live_counts import LiveCounts
 from letterpress.serving.overlay import Overlay
-from letterpress.serving.request_features import add_live
 from letterpress.settings import Home, Settings
 from letterpress.simulation.simulate import Plan, simulate
 
@@ -131,12 +130,13 @@ class Worker:
 def all_counts(
     snapshot: Snapshot, entity: str, keys: list[str], overlay: Overlay | None
 ) -> NDArray[np.int64]:
-    counts = snapshot.counts(RECOMMENDER, entity, keys)
+    """Since birth, (n_keys, 6)."""
+    counts = snapshot.counts(RECOMMENDER, entity, keys)[:, : len(COUNT_NAMES)]
     if overlay is None:
         return counts
     live = overlay.read(snapshot, RECOMMENDER, {entity: keys})
     assert live is not None
-    return add_live(counts, live.counts[entity])
+    return counts + live.counts[entity]
 
 
 def assert_equal_to_batch(worker: Worker, counts: LiveCounts, batch: Snapshot) -> int:
@@ -146,8 +146,8 @@ def assert_equal_to_batch(worker: Worker, counts: LiveCounts, batch: Snapshot) -
         table = batch.keys_of(RECOMMENDER, entity)
         live = counts.all_keys().get((RECOMMENDER, entity), {})
         keys = sorted({*(table.keys[row] for row in range(len(table))), *live})
-        expected = all_counts(batch, entity, keys, None)[:, :6]
-        found = all_counts(worker.snapshot, entity, keys, worker.overlay)[:, :6]
+        expected = all_counts(batch, entity, keys, None)
+        found = all_counts(worker.snapshot, entity, keys, worker.overlay)
         different = [key for key, same in zip(keys, (expected == found).all(axis=1), strict=True) if not same]
         assert not different, (
             f"{entity} as of {batch.as_of}: {len(different)} of {len(keys)} keys, first {different[0]!r}: "

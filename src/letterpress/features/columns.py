@@ -132,10 +132,12 @@ def columns_for_request(
     labels: Sequence[Mapping[str, str]],
     counts: Mapping[str, NDArray[np.int64]],
     shown_at: datetime,
+    live: Mapping[str, NDArray[np.int64]] | None = None,
 ) -> Columns:
     """Columns of one request: one campaign, `attributes` `(n, n_attributes)` and `labels` of its items.
 
-    Counts of an entity are `(n, windows * 6)`, or `(1, windows * 6)` where all items have the same.
+    Counts of an entity are `(n, windows * 6)`, or `(1, windows * 6)` where all items have the same. Those of
+    `live`, `(n, 6)` or `(1, 6)`, are what became known since: it lies in every window.
     """
     nan = float("nan")
     context = np.array(context_row(recommender, campaign, shown_at), np.float64)[:, None]
@@ -143,21 +145,36 @@ def columns_for_request(
     for row, (label, vocabulary) in enumerate(recommender.item_vocabularies):
         codes = _codes(vocabulary)
         item_codes[row] = [codes.get(item.get(label), nan) for item in labels]
-    rows = _count_rows(recommender)
-    entities = recommender.evidence_entities
-    found = np.empty((len(rows) * len(entities), len(labels)), np.float64)
-    for place, entity in enumerate(entities):
-        known = counts[entity].T
-        read = known if len(rows) == len(known) else known[rows]
-        found[place * len(rows) : (place + 1) * len(rows)] = read
     return Columns(
         len(labels),
         context,
         attributes.T,
         item_codes,
-        found,
+        _request_counts(recommender, counts, live, len(labels)),
         _request_texts(recommender, labels),
     )
+
+
+def _request_counts(
+    recommender: Recommender,
+    counts: Mapping[str, NDArray[np.int64]],
+    live: Mapping[str, NDArray[np.int64]] | None,
+    n_items: int,
+) -> NDArray[np.float64]:
+    """What `Columns.counts` is. Integers below 2**53 are added exactly in any order."""
+    rows, n_counts = _count_rows(recommender), len(COUNT_NAMES)
+    entities = recommender.evidence_entities
+    found = np.empty((len(entities), len(rows) // n_counts, n_counts, n_items), np.float64)
+    flat = found.reshape(len(entities), len(rows), n_items)
+    for place, entity in enumerate(entities):
+        known = counts[entity].T
+        flat[place] = known if len(rows) == len(known) else known[rows]
+    if live is not None:
+        known_since = np.empty((len(entities), 1, n_counts, n_items), np.float64)
+        for place, entity in enumerate(entities):
+            known_since[place, 0] = live[entity].T
+        found += known_since
+    return found.reshape(-1, n_items)
 
 
 def _request_texts(recommender: Recommender, labels: Sequence[Mapping[str, str]]) -> tuple[str | None, ...]:

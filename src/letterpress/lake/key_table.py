@@ -143,20 +143,35 @@ class KeyTable:
 
     def find(self, keys: Sequence[str]) -> NDArray[np.int64]:
         """The row of each key, `len(self)` for one that is not known."""
-        text = "".join(keys)
-        # As a rule a key has as many bytes as characters; where it has not, each is encoded by itself.
-        lengths = map(len, keys) if text.isascii() else map(_count_bytes, keys)
-        ends = np.fromiter(accumulate(lengths, initial=0), np.int64, len(keys) + 1)
-        rows = np.empty(len(keys), np.int64)
-        wanted = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
+        return find_each([(self, keys)])[0]
+
+    def fill_rows(self, wanted: Bytes, ends: Ends, rows: NDArray[np.int64]) -> None:
+        """Write into `rows` `(n,)` what `find` answers for the n keys in `wanted` that lie between `ends`."""
         self._probe(self.keys.text, self.keys.ends, self._slots, wanted, ends, rows)
-        return rows
 
     def find_all(self, other: TextColumn) -> NDArray[np.int64]:
         """The row of every text of `other`."""
         rows = np.empty(len(other), np.int64)
         self._probe(self.keys.text, self.keys.ends, self._slots, other.text, np.array(other.ends), rows)
         return rows
+
+
+def find_each(wanted: Sequence[tuple[KeyTable, Sequence[str]]]) -> list[NDArray[np.int64]]:
+    """What `find` answers for keys of several tables: they become bytes together, which is half the work."""
+    keys = [key for _, some in wanted for key in some]
+    text = "".join(keys)
+    # As a rule a key has as many bytes as characters; where it has not, each is encoded by itself.
+    lengths = map(len, keys) if text.isascii() else map(_count_bytes, keys)
+    ends = np.fromiter(accumulate(lengths, initial=0), np.int64, len(keys) + 1)
+    whole = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
+    rows = np.empty(len(keys), np.int64)
+    found, start = [], 0
+    for table, some in wanted:
+        end = start + len(some)
+        found.append(rows[start:end])
+        table.fill_rows(whole, ends[start : end + 1], found[-1])
+        start = end
+    return found
 
 
 def _count_bytes(key: str) -> int:

@@ -25,7 +25,7 @@ from letterpress.errors import NotYetThereError, StorageError, as_clause
 from letterpress.lake.complete_hours import complete_until, start_of_hour
 from letterpress.lake.denied_features import DENIED, Denied, read_denied, write_denied
 from letterpress.lake.durability import sync_paths
-from letterpress.lake.key_table import KeyTable
+from letterpress.lake.key_table import KeyTable, find_each
 from letterpress.lake.known_items import KnownItems, load_known_items
 from letterpress.lake.recent_slates import RecentSlates
 from letterpress.lake.snapshot_export import export_recommender, read_span
@@ -280,8 +280,15 @@ class Snapshot:
 
         A key is the entity's parts joined by `KEY_SEPARATOR`.
         """
-        rows = self._keys[recommender, entity].find(keys)
-        return self._counts[recommender, entity].take(rows, axis=0).astype(np.int64, copy=False)
+        return self.counts_of(recommender, {entity: keys})[entity]
+
+    def counts_of(self, recommender: str, keys: Mapping[str, Sequence[str]]) -> dict[str, NDArray[np.int64]]:
+        """The same of keys of several entities."""
+        rows = find_each([(self._keys[recommender, entity], some) for entity, some in keys.items()])
+        return {
+            entity: self._counts[recommender, entity].take(places, axis=0).astype(np.int64, copy=False)
+            for entity, places in zip(keys, rows, strict=True)
+        }
 
     def item_counts(self, recommender: str, rows: range) -> NDArray[np.int64]:
         """Counts (n_rows, 6) of known items since birth, by their rows in `items`."""

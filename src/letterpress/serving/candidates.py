@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from operator import itemgetter
 
 import numpy as np
@@ -86,7 +87,8 @@ def _describe(
         described = known.describe(row) if is_known else _UNKNOWN
         labels.append(described.labels | item.labels if is_known else item.labels)
         sources[place] = item.source_id or described.source_id
-    attributes = np.array(values, np.float64).reshape(len(items), len(names))
+    flat = np.fromiter(chain.from_iterable(values), np.float64, len(items) * len(names))
+    attributes = flat.reshape(len(items), len(names))
     return Candidates([item.item_id for item in items], attributes, labels, sources)
 
 

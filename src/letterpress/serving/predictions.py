@@ -31,9 +31,9 @@ def predict_shown(
     """
     originals = _originals(model, candidates)
     rows = order + [row for row in originals.values() if row not in order]
-    known = known_scores(scores)[rows]
-    relative = known - known[: len(order)].mean()
-    shown = features[rows]
+    known = known_scores(scores).take(rows)
+    relative = known - np.add.reduce(known[: len(order)]) / len(order)
+    shown = features.take(rows, axis=0)
     positions = np.arange(1.0, len(rows) + 1.0)
     rates = model.rates.predict(known, relative, shown, positions)
     names = model.rates.targets

@@ -47,22 +47,16 @@ def request_features(
     if nothing were known.
     """
     keys = keys or request_keys(recommender, request, candidates)
-    counts = {entity: snapshot.counts(recommender.name, entity, names) for entity, names in keys.items()}
-    if live is not None:
-        counts = {entity: add_live(found, live.counts[entity]) for entity, found in counts.items()}
+    counts = snapshot.counts_of(recommender.name, keys)
     columns = columns_for_request(
-        recommender, request.campaign, candidates.attributes, candidates.labels, counts, shown_at
+        recommender,
+        request.campaign,
+        candidates.attributes,
+        candidates.labels,
+        counts,
+        shown_at,
+        None if live is None else live.counts,
     )
     features = plan.compute(columns)
     deny_features(recommender, snapshot.denied, request.tenant, features)
     return features
-
-
-def add_live(known: NDArray[np.int64], live: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Counts (n, windows * 6) of a snapshot with those (n, 6) that became known since.
-
-    What is younger than the snapshot lies in each of its windows.
-    """
-    n, n_counts = live.shape
-    whole: NDArray[np.int64] = (known.reshape(n, -1, n_counts) + live[:, None, :]).reshape(known.shape)
-    return whole

@@ -138,7 +138,7 @@ def rank_slate(
         shown_at=now,
         seed=seed,
         schema_hash=model.plan.schema_hash,
-        features=features[choice.order],
+        features=features.take(choice.order, axis=0),
         is_explored=choice.is_explored,
         scores=listed,
         described=_sampled(model.recommender, request, answer, seed, audit_share),

@@ -4,11 +4,13 @@ import ast
 import re
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from letterpress.events.types import CampaignContext
-from letterpress.features import columns, entity_keys
+from letterpress.features import SHARED_ENTITIES, columns, columns_for_request, entity_keys
 from letterpress.lake import snapshot_layout
 from letterpress.recommenders import RECOMMENDERS, Recommender
 
@@ -37,6 +39,26 @@ def test_the_hour_of_sending_is_that_of_utc() -> None:
     assert key("2026-01-06T01:30:00+03:00") == "t\x1f22"
     assert key("0001-01-01T00:00:00+14:00") == "t\x1f10"
     assert key(None) == "t\x1f\x1f"
+
+
+@pytest.mark.parametrize("recommender", RECOMMENDERS.values(), ids=list(RECOMMENDERS))
+def test_what_became_known_since_counts_in_every_window(recommender: Recommender) -> None:
+    random = np.random.default_rng(5)
+    n, n_counts = 3, len(columns.COUNT_NAMES)
+    known, live, added = {}, {}, {}
+    for entity in recommender.evidence_entities:
+        n_keys = 1 if entity in SHARED_ENTITIES else n
+        known[entity] = random.integers(0, 2**40, (n_keys, len(columns.WINDOWS) * n_counts))
+        live[entity] = random.integers(0, 2**40, (n_keys, n_counts))
+        added[entity] = known[entity] + np.tile(live[entity], len(columns.WINDOWS))
+
+    def counts(of: dict[str, Any], since: dict[str, Any] | None = None) -> Any:
+        attributes = np.zeros((n, len(recommender.attributes)))
+        at = datetime.fromisoformat("2026-01-06T09:00:00Z")
+        return columns_for_request(recommender, CAMPAIGN, attributes, [{}] * n, of, at, since).counts
+
+    assert np.array_equal(counts(known, live), counts(added))
+    assert not np.array_equal(counts(known, live), counts(known))
 
 
 def test_a_missing_part_is_not_an_empty_one() -> None:

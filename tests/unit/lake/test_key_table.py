@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from letterpress.errors import StorageError
-from letterpress.lake.key_table import KeyTable, slots_file, write_key_table
+from letterpress.lake.key_table import KeyTable, find_each, slots_file, write_key_table
 from letterpress.lake.text_column import TextColumn
 
 TEXTS = st.lists(st.text(max_size=12), unique=True, max_size=60)
@@ -33,6 +33,15 @@ def test_it_answers_as_a_dictionary_does(tmp_path: Path, keys: list[str], others
 def test_keys_that_are_parts_of_each_other_are_told_apart(tmp_path: Path) -> None:
     table = open_table(tmp_path, ["a\x1fb", "a", "\x1fb", "ab", ""])
     assert table.find(["", "ab", "a", "b", "a\x1fb", "\x1fb", "a\x1f"]).tolist() == [4, 3, 1, 5, 0, 2, 5]
+
+
+def test_keys_of_several_tables_are_found_each_in_its_own(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+    one = open_table(tmp_path / "one", ["a", "é", "ab"])
+    other = open_table(tmp_path / "other", ["b", "a"])
+    wanted = [(one, ["ab", "é", "b"]), (other, ["a"]), (other, []), (one, ["a", "\ud800"])]
+    assert [rows.tolist() for rows in find_each(wanted)] == [[2, 1, 3], [1], [], [0, 3]]
 
 
 def test_a_request_may_hold_half_a_character(tmp_path: Path) -> None:
