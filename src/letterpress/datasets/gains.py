@@ -9,12 +9,35 @@ from numpy.typing import NDArray
 
 from letterpress.recommenders import Target
 
-PRIOR_TRIALS = 50.0
-"""Trials at the reference rate that every observed rate is mixed with, so that 1 click of 2 is no 50 %."""
+Floats = NDArray[np.float64]
+Counts = Mapping[str, NDArray[np.number]]
 
 
-def target_gain(target: Target, counts: Mapping[str, NDArray[np.integer]]) -> NDArray[np.float64]:
-    """Gains `(n,)` in 0..1 of one target: its 0/1 label, or its shrunken rate over twice the reference.
+def hits_and_trials(target: Target, counts: Counts) -> tuple[Floats, Floats]:
+    """How often the target happened, and how often it could have `(n,)`.
+
+    A yes or no has one trial. A score counts as the share of one trial that it is of its scale, and as no
+    trial where it is not known.
+
+    >>> stays = Target("stays", "left", 1.0, 24, denominator="delivered", is_avoided=True)
+    >>> hits_and_trials(stays, {"left": np.array([1, 0]), "delivered": np.array([50, 0])})
+    (array([49.,  0.]), array([50.,  0.]))
+    >>> hits_and_trials(Target("score", "score", 1.0, 48, scale=100.0), {"score": np.array([60.0, np.nan])})
+    (array([0.6, 0. ]), array([1., 0.]))
+    """
+    hits = counts[target.numerator].astype(np.float64)
+    if target.scale is not None:
+        return np.nan_to_num(hits / target.scale), (~np.isnan(hits)).astype(np.float64)
+    if target.denominator is None:
+        hits, trials = np.minimum(hits, 1.0), np.ones(len(hits))
+    else:
+        trials = counts[target.denominator].astype(np.float64)
+        hits = np.minimum(hits, trials)  # a late delivery report must not make a rate above one
+    return (trials - hits if target.is_avoided else hits), trials
+
+
+def target_gain(target: Target, counts: Counts) -> Floats:
+    """Gains `(n,)` in 0..1: the label, the score, or the shrunken rate over twice the reference.
 
     An item that was never delivered has no rate and gains nothing from a rate target.
 
@@ -22,19 +45,35 @@ def target_gain(target: Target, counts: Mapping[str, NDArray[np.integer]]) -> ND
     >>> target_gain(clicked, {"clicked": np.array([0, 10, 9]), "delivered": np.array([0, 50, 10])})
     array([0.  , 0.75, 1.  ])
     """
-    hits = counts[target.numerator].astype(np.float64)
-    if target.denominator is None:
-        return np.minimum(hits, 1.0)
-    trials = counts[target.denominator].astype(np.float64)
-    rates = (hits + PRIOR_TRIALS * target.reference_rate) / (trials + PRIOR_TRIALS)
-    gains: NDArray[np.float64] = np.minimum(1.0, rates / (2.0 * target.reference_rate))
+    if target.denominator is None or target.scale is not None:
+        return hits_and_trials(target, counts)[0]
+    hits, trials = (counts[name].astype(np.float64) for name in (target.numerator, target.denominator))
+    rates = (hits + target.prior_trials * target.reference_rate) / (trials + target.prior_trials)
+    gains: Floats = np.minimum(1.0, rates / (2.0 * target.reference_rate))
+    if target.is_avoided:
+        gains = 1.0 - gains
     gains[trials == 0] = 0.0
     return gains
 
 
-def blended_gains(
-    targets: Sequence[Target], counts: Mapping[str, NDArray[np.integer]]
-) -> NDArray[np.float32]:
-    """The weighted sum `(n,)` of the gains of all targets."""
-    total = sum(target.weight * target_gain(target, counts) for target in targets)
-    return np.asarray(total, dtype=np.float32)
+def blended_gains(targets: Sequence[Target], counts: Counts) -> NDArray[np.float32]:
+    """The weighted sum `(n,)` of the gains of all targets.
+
+    Where a score is not known yet of what was sent, the other targets speak for it: all items of a slate are
+    of one age, so none gains by that.
+    """
+    whole = sum(target.weight for target in targets)
+    total, known = np.zeros((2, len(counts[targets[0].numerator])))
+    for target in targets:
+        total += target.weight * target_gain(target, counts)
+        known += target.weight * ~_is_awaited(target, counts)
+    gains = np.divide(total * whole, known, out=np.zeros_like(total), where=known > 0)
+    return gains.astype(np.float32)
+
+
+def _is_awaited(target: Target, counts: Counts) -> NDArray[np.bool_]:
+    """Where `(n,)` the target is a score that is not known yet of what was sent."""
+    if target.scale is None:
+        return np.zeros(len(counts[target.numerator]), np.bool_)
+    awaited: NDArray[np.bool_] = np.isnan(counts[target.numerator])
+    return awaited if target.denominator is None else awaited & (counts[target.denominator] > 0)

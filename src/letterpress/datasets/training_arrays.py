@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from letterpress.datasets.gains import blended_gains
-from letterpress.datasets.training_set import MICROSECONDS_PER_HOUR, TrainingSet
+from letterpress.datasets.training_set import MICROSECONDS_PER_HOUR, Counted, TrainingSet
 from letterpress.errors import NotEnoughDataError
 from letterpress.recommenders import Recommender
 
@@ -49,11 +49,13 @@ def training_set_from(
         raise NotEnoughDataError(
             f"{recommender.name}: expected slates to train on, found none; ingest a log first."
         )
-    whole = _group(_Rows.joined(parts), schema.names)
+    rows = _Rows.joined(parts)
+    _forget_warm_up(rows, recommender)
+    whole = _group(rows, recommender, schema.names)
     newest = int(whole.shown_at.max())
     if known_until is not None:
         newest = max(newest, round(known_until.timestamp() * 1e6))
-    window_hours = max(target.window_hours for target in recommender.targets)
+    window_hours = recommender.window_hours
     ripe = whole.shown_at <= newest - window_hours * MICROSECONDS_PER_HOUR
     if not ripe.any():
         raise NotEnoughDataError(
@@ -73,18 +75,17 @@ class _Rows:
     shown_at: NDArray[np.int64]
     position: NDArray[np.int32]
     propensity: NDArray[np.float64]
-    gains: NDArray[np.float32]
     clicks: NDArray[np.int64]
     trials: NDArray[np.int64]
     features: NDArray[np.float32]
-    outcomes: dict[str, NDArray[np.int64]]
+    outcomes: dict[str, Counted]
     recomputed: int
 
     @classmethod
     def joined(cls, parts: list[_Rows]) -> _Rows:
         arrays = {
             name: np.concatenate([getattr(part, name) for part in parts])
-            for name in ("shown_at", "position", "propensity", "gains", "clicks", "trials", "features")
+            for name in ("shown_at", "position", "propensity", "clicks", "trials", "features")
         }
         names = {
             name: pa.chunked_array([chunk for part in parts for chunk in getattr(part, name).chunks])
@@ -98,21 +99,32 @@ class _Rows:
 
 def _rows_of(table: pa.Table, recommender: Recommender, schema: FeatureSchema) -> _Rows:
     features, recomputed = features_as_trained(table, schema)
-    counts = {name: _integers(table, name) for name in _target_columns(recommender)}
+    scores = {target.numerator for target in recommender.targets if target.scale is not None}
+    counts = {
+        name: _numbers(table, name) if name in scores else _integers(table, name)
+        for name in _target_columns(recommender)
+    }
     return _Rows(
         slate=_with_tenant(table, "slate_id"),
         campaign=_with_tenant(table, "campaign_id"),
         item=_with_tenant(table, "item_id"),
         shown_at=_microseconds(table),
         position=_integers(table, "position").astype(np.int32),
-        propensity=pc.fill_null(table["propensity"].cast(pa.float64()), np.nan).to_numpy(),
-        gains=blended_gains(recommender.targets, counts),
+        propensity=_numbers(table, "propensity"),
         clicks=_integers(table, "clicked"),
         trials=_integers(table, "delivered"),
         features=features,
         outcomes=counts,
         recomputed=recomputed,
     )
+
+
+def _forget_warm_up(rows: _Rows, recommender: Recommender) -> None:
+    """Make scores unknown that were told before there was a past to tell them against."""
+    age = rows.shown_at - rows.shown_at.min()
+    for target in recommender.targets:
+        if target.warm_up_hours:
+            rows.outcomes[target.numerator][age < target.warm_up_hours * MICROSECONDS_PER_HOUR] = np.nan
 
 
 def _microseconds(table: pa.Table) -> NDArray[np.int64]:
@@ -130,6 +142,12 @@ def _target_columns(recommender: Recommender) -> list[str]:
 def _integers(table: pa.Table, name: str) -> NDArray[np.int64]:
     integers: NDArray[np.int64] = pc.fill_null(table[name].cast(pa.int64()), 0).to_numpy()
     return integers
+
+
+def _numbers(table: pa.Table, name: str) -> NDArray[np.float64]:
+    """Numbers `(n,)`; NaN is null."""
+    numbers: NDArray[np.float64] = pc.fill_null(table[name].cast(pa.float64()), np.nan).to_numpy()
+    return numbers
 
 
 def _with_tenant(table: pa.Table, name: str) -> pa.ChunkedArray:
@@ -182,7 +200,7 @@ def _order(
     return canonical[np.lexsort((drawn, slates[canonical], shown_at[canonical]))]
 
 
-def _group(rows: _Rows, names: tuple[str, ...]) -> TrainingSet:
+def _group(rows: _Rows, recommender: Recommender, names: tuple[str, ...]) -> TrainingSet:
     slates, slate_ids = _codes(rows.slate)
     campaigns, _ = _codes(rows.campaign)
     items, item_ids = _codes(rows.item)
@@ -192,7 +210,7 @@ def _group(rows: _Rows, names: tuple[str, ...]) -> TrainingSet:
     return TrainingSet(
         feature_names=names,
         features=rows.features[order],
-        gains=rows.gains[order],
+        gains=blended_gains(recommender.targets, rows.outcomes)[order],
         clicks=rows.clicks[order],
         position=rows.position[order],
         propensity=rows.propensity[order],

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from letterpress.errors import NotEnoughDataError
 
 MICROSECONDS_PER_HOUR = 3_600_000_000
+Counted = NDArray[np.int64] | NDArray[np.float64]
+"""Counts, or scores of which NaN is not known yet."""
 _BY_ROW = ("features", "gains", "clicks", "position", "propensity", "item_codes")
 _BY_SLATE = ("slate_ids", "campaign_codes", "shown_at")
 
@@ -42,7 +44,7 @@ class TrainingSet:
     """Slates left out because the window of a target had not closed."""
     trials: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     """How often each row was delivered `(n,)`; empty where nobody asks."""
-    outcomes: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    outcomes: Mapping[str, Counted] = field(default_factory=dict)
     """Counts `(n,)` that the targets are made of, by column; empty where nobody asks."""
     weights: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     """What each slate counts in training `(g,)`, 1 on average; empty: all alike. No verdict asks for it."""

@@ -28,7 +28,7 @@ def single_feature_aucs(recommender: str, training: Path) -> list[dict[str, Any]
     names it. Slates whose outcomes may still come are left out: when they were sent would tell them.
     """
     declared = get_recommender(recommender)
-    window = timedelta(hours=max(target.window_hours for target in declared.targets))
+    window = timedelta(hours=declared.window_hours)
     rows = newest_rows(training, ROWS, older_by=window)
     if not rows.num_rows or not set(rows.column_names) >= _NEEDED:
         return []

@@ -58,12 +58,15 @@ def _begun_with(training: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _target_state(target: Target) -> TargetState:
-    if target.denominator is None:
+    if target.scale is not None:
+        meaning = f"{target.numerator}, from 0 to {target.scale:g}"
+    elif target.denominator is None:
         meaning = f"{target.numerator}: yes or no"
     else:
-        meaning = f"{target.numerator} of {target.denominator}"
+        meaning = f"{'not ' * target.is_avoided}{target.numerator} of {target.denominator}"
         if target.reference_rate < 0.5:
-            meaning += f"; {2 * target.reference_rate:.2%} or more is worth all"
+            worth = "nothing" if target.is_avoided else "all"
+            meaning += f"; {2 * target.reference_rate:.2%} or more is worth {worth}"
     return TargetState(
         name=target.name, meaning=meaning, weight=target.weight, window_hours=target.window_hours
     )

@@ -35,7 +35,7 @@ def split_training_set(whole: TrainingSet, recommender: Recommender) -> Split:
     """The same of a training set that was read before."""
     return temporal_split(
         whole,
-        gap_hours=max(target.window_hours for target in recommender.targets),
+        gap_hours=recommender.window_hours,
         test_share=TEST_SHARES[recommender.judge],
         keep_campaigns_whole=recommender.judge != "snips",  # a log of single slots may be one campaign
     )

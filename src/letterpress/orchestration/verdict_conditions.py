@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from letterpress.datasets.gains import hits_and_trials
 from letterpress.datasets.temporal_split import Split
 from letterpress.evaluation.calibration_error import CalibrationError, measure_calibration
 from letterpress.evaluation.stability import stability_index
 from letterpress.evaluation.verdict import Condition
 from letterpress.ranking.bundle import ModelBundle
-from letterpress.ranking.fit_calibration import expected_rates, hits_and_trials
+from letterpress.ranking.fit_calibration import expected_rates
 from letterpress.ranking.tree_scorer import load_tree_scorer
 from letterpress.recommenders import Recommender
 from letterpress.settings import Home
@@ -35,11 +36,12 @@ def measure_rates(
     clusters = np.repeat(test.campaign_codes, test.group_sizes)
     found = {}
     for target, rates in zip(declared.targets, calibration.targets, strict=True):
-        hits, trials = hits_and_trials(target, test)
+        hits, trials = hits_and_trials(target, test.outcomes)
+        told = predicted[target.name]
+        if target.is_avoided:  # its rate is so near to one that no error would be a large share of it
+            hits, told = trials - hits, 1.0 - told
         if rates.facts and hits.any():
-            found[target.name] = measure_calibration(
-                predicted[target.name], hits, trials, clusters, seed=seed
-            )
+            found[target.name] = measure_calibration(told, hits, trials, clusters, seed=seed)
     return found
 
 

@@ -22,7 +22,17 @@ from letterpress.ranking.scorer import BoosterScorer
 from letterpress.ranking.train_ranker import train_ranker
 from letterpress.recommenders import Recommender
 
-LEARNT_FROM = ("chosen", "delivered", "opened", "clicked", "converted", "unsubscribed", "bounced", "position")
+LEARNT_FROM = (
+    "chosen",
+    "delivered",
+    "opened",
+    "clicked",
+    "converted",
+    "unsubscribed",
+    "bounced",
+    "email_score",
+    "position",
+)
 """Columns of the training examples that say what became of a row, or what the log made of it."""
 MOST_AUC, LEAST_COVERAGE, MOST_MICROSECONDS = 0.95, 0.5, 60.0
 ROWS_ALONE, ROWS_OF_A_REQUEST, TIMES = 200, 24, 400

@@ -147,10 +147,11 @@ def declared_rates(recommender: Recommender, target: Target) -> TargetRates:
     size = DENSE + len(names) + sum(each.count for each in input_levels(recommender))
     weights = [0.0] * size
     evidence, spread = None, UNKNOWN_SPREAD
-    weights[0] = log_odds(min(target.reference_rate, 0.5))
+    sign = -1.0 if target.is_avoided else 1.0
+    weights[0] = sign * log_odds(min(target.reference_rate, 0.5))
     if rate is not None and rate_name("item", rate) in names:
-        weights[0] = log_odds(rate.prior)
-        weights[2 + names.index(rate_name("item", rate))] = 1.0
+        weights[0] = sign * log_odds(rate.prior)
+        weights[2 + names.index(rate_name("item", rate))] = sign
         evidence = f"item_{rate.denominator}"
         spread = CONTEXT_SPREAD + 1.0 / (rate.weight * rate.prior * (1.0 - rate.prior))
     return TargetRates(

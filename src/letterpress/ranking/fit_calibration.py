@@ -1,9 +1,10 @@
 """Fits the rates of a model on slates that it did not learn from (ADR 0030).
 
 A yes-or-no target is a row with one trial, and its chance depends on the position and on what else is
-shown. A rate target is a row with as many trials as were delivered. Where trials are only given to what a
-builder chose, rows say more than their features: the builder saw the item. Items that were sent without
-being chosen, as controls of experiments are, tell how much more; predictions are for what nobody chose yet.
+shown. A rate target is a row with as many trials as were delivered; a score is a share of one trial. Where
+trials are only given to what a builder chose, rows say more than their features: the builder saw the item.
+Items that were sent without being chosen, as controls of experiments are, tell how much more; predictions
+are for what nobody chose yet.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from letterpress.datasets.gains import hits_and_trials
 from letterpress.datasets.training_set import TrainingSet
 from letterpress.evaluation.isotonic import isotonic_table
 from letterpress.evaluation.overdispersion import (
@@ -118,15 +120,6 @@ def relative_scores(scores: Floats, part: TrainingSet) -> Floats:
     return relative
 
 
-def hits_and_trials(target: Target, part: TrainingSet) -> tuple[Floats, Floats]:
-    """Counts `(n,)` of a target; one trial a row where it is yes or no."""
-    hits = part.outcomes[target.numerator].astype(np.float64)
-    if target.denominator is None:
-        return np.minimum(hits, 1.0), np.ones(len(hits))
-    trials = part.outcomes[target.denominator].astype(np.float64)
-    return np.minimum(hits, trials), trials  # a late delivery report must not make a rate above one
-
-
 def _fit_target(  # what all targets share is worked out once
     recommender: Recommender,
     target: Target,
@@ -136,19 +129,17 @@ def _fit_target(  # what all targets share is worked out once
     found: dict[str, TargetRates],
 ) -> TargetRates:
     declared = declared_rates(recommender, target)
-    hits, trials = hits_and_trials(target, part)
+    hits, trials = hits_and_trials(target, part.outcomes)
     campaigns = np.repeat(part.campaign_codes, part.group_sizes)
     used = trials > 0
     n_campaigns = len(np.unique(campaigns[used]))
-    if used.sum() < FEWEST_ROWS or hits.sum() < FEWEST_HITS or n_campaigns < FEWEST_CAMPAIGNS:
+    rarer = min(hits.sum(), (trials - hits).sum())
+    if used.sum() < FEWEST_ROWS or rarer < FEWEST_HITS or n_campaigns < FEWEST_CAMPAIGNS:
         return declared
-    if (hits[used] == trials[used]).all():
-        return declared
-    is_single = target.denominator is None
-    chosen = relative_scores(scores, part) if is_single else scores
+    chosen = relative_scores(scores, part) if target.is_choice else scores
     table = isotonic_table(chosen[used], hits[used], trials[used])
     levels = np.interp(chosen, table.scores, np.array([log_odds(rate) for rate in _open(table.rates)]))
-    whole = _inputs(levels, shared, np.log(part.position) if is_single else np.zeros(part.rows))
+    whole = _inputs(levels, shared, np.log(part.position) if target.is_choice else np.zeros(part.rows))
     selection = _selection(recommender, target, scores, part, shared, found)
     with_selection = whole if selection is None else np.c_[whole, selection]
     evidence = _evidence_of(recommender, target, part)
@@ -158,15 +149,16 @@ def _fit_target(  # what all targets share is worked out once
     size = whole.shape[1]
     position = size - shared.levels.shape[1] - 1
     penalties = _penalties(with_selection.shape[1], levels_from=position + 1, selection_from=size)
+    is_single = target.denominator is None or target.scale is not None
     fitted = _fit(rows, penalties, is_single=is_single, weight=declared.evidence_weight)
-    if not is_single:  # position is no input of a rate, rather than one that nobody saw
+    if not target.is_choice:  # position is no input of a rate, rather than one that nobody saw
         fitted.covariance[position, :] = fitted.covariance[:, position] = 0.0
     shift = 0.0 if selection is None else float(fitted.weights[size])
     # What was selected differs from what was not; among all, that is spread as well.
     between = 0.0 if selection is None else shift**2 * float((selection**2).mean())
     return TargetRates(
         target=target.name,
-        is_relative=is_single,
+        is_relative=target.is_choice,
         scores=tuple(table.scores.tolist()),
         log_odds=tuple(map(log_odds, _open(table.rates).tolist())),
         weights=tuple(fitted.weights[:size].tolist()),
@@ -223,7 +215,7 @@ def _selection(
     """Whether a row was selected less the chance that it would be `(n,)`; None where nobody selects."""
     if target.selected_by is None or not found[target.selected_by].facts:
         return None
-    selected, _ = hits_and_trials(recommender.target(target.selected_by), part)
+    selected, _ = hits_and_trials(recommender.target(target.selected_by), part.outcomes)
     return selection_of(selected, mean_rates(found[target.selected_by], scores, part, shared))
 
 
@@ -236,7 +228,7 @@ def expected_rates(
     for each in calibration.targets:
         selector = recommender.target(each.target).selected_by
         if selector is not None and each.selection:
-            selected, _ = hits_and_trials(recommender.target(selector), part)
+            selected, _ = hits_and_trials(recommender.target(selector), part.outcomes)
             odds = found[each.target] / (1.0 - found[each.target])
             odds *= np.exp(each.selection * selection_of(selected, found[selector]))
             found[each.target] = odds / (1.0 + odds)

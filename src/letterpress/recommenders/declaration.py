@@ -15,8 +15,9 @@ class Target:
     """One thing that a recommender optimises.
 
     `numerator` and `denominator` name columns of `training_examples`; a target without a denominator
-    is a 0/1 label. `reference_rate` scales a rate to a gain: gain = min(1, rate / (2 * reference)).
-    `window_hours` is how long its outcome may take: a slate younger than that is not trained on.
+    is a 0/1 label, or with a `scale` a number between 0 and that. `reference_rate` scales a rate to a gain:
+    gain = min(1, rate / (2 * reference)). `window_hours` is how long its outcome may take: a slate younger
+    than that is not trained on.
     """
 
     name: str
@@ -25,9 +26,23 @@ class Target:
     window_hours: int
     denominator: str | None = None
     reference_rate: float = 1.0
+    """The usual rate of the numerator."""
+    prior_trials: float = 50.0
+    """Trials at the reference rate that observed rates are mixed with, so that 1 click of 2 is no 50 %."""
+    is_avoided: bool = False
+    """The numerator counts what should not happen: the target is that it does not."""
+    scale: float | None = None
+    """The numerator is a score from 0 to this, of what has some of the denominator; null is not known yet."""
+    warm_up_hours: int = 0
+    """Of a score that is told against what was usual before: the first hours of a log have no such past."""
     selected_by: str | None = None
     """The target whose event decides what gets trials at all, e.g. `chosen`: what is chosen is better than
     its features say, so rates of what was chosen are no rates of what could have been."""
+
+    @property
+    def is_choice(self) -> bool:
+        """Whether it is a yes or no of who looks at a slate: the place, and what is beside it, count."""
+        return self.denominator is None and self.scale is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +136,11 @@ class Recommender:
     def __hash__(self) -> int:
         """By name: caches are asked several times a request, and all parts would be hashed each time."""
         return hash(self.name)
+
+    @property
+    def window_hours(self) -> int:
+        """How old a slate must be to be learnt from; scores say by themselves what is known."""
+        return max((target.window_hours for target in self.targets if target.scale is None), default=0)
 
     def target(self, name: str) -> Target:
         """The target called `name`. Raises KeyError when there is none."""

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from letterpress.datasets.training_arrays import FeatureSchema, training_set_from
 from letterpress.errors import NotEnoughDataError
-from letterpress.recommenders import Recommender
+from letterpress.recommenders import Recommender, Target
 
 from .conftest import START, examples
 
@@ -80,6 +82,44 @@ def test_the_gain_blends_the_choice_with_the_shrunken_click_rate(
     whole = training_set_from([examples([0, 90])], pets, schema)
     rate = (5 + 50 * 0.1) / (100 + 50)
     assert sorted(whole.gains.tolist(), reverse=True) == pytest.approx([0.25 + 0.75 * rate / 0.2, 0.0])
+
+
+def test_a_score_that_is_not_known_yet_leaves_its_weight_to_the_other_targets(
+    pets: Recommender, schema: FeatureSchema
+) -> None:
+    score = Target("score", "score", weight=1.0, window_hours=48, denominator="delivered", scale=100.0)
+    scored = replace(pets, targets=(*pets.targets, score))
+    table = examples([0, 1, 90]).append_column("score", pa.array([60.0, None, None, None, None, None]))
+    whole = training_set_from([table], scored, schema)
+    others = 0.25 + 0.75 * (5 + 50 * 0.1) / (100 + 50) / 0.2
+    assert sorted(whole.gains[:2].tolist()) == pytest.approx([0.0, others + 0.6])
+    assert sorted(whole.gains[2:].tolist()) == pytest.approx([0.0, 2 * others])
+    assert np.isnan(whole.outcomes["score"]).sum() == 3
+
+
+def test_scores_of_the_first_hours_of_a_log_are_not_believed(
+    pets: Recommender, schema: FeatureSchema
+) -> None:
+    score = Target("score", "score", weight=1.0, window_hours=48, scale=100.0, warm_up_hours=2)
+    table = examples([0, 1, 2, 90]).append_column("score", pa.array([80.0] * 8))
+    whole = training_set_from(
+        [table.slice(4), table.slice(0, 4)], replace(pets, targets=(*pets.targets, score)), schema
+    )
+    assert np.isnan(whole.outcomes["score"]).tolist() == [True] * 4 + [False] * 2
+
+
+def test_slates_do_not_wait_for_scores(pets: Recommender, schema: FeatureSchema) -> None:
+    score = Target("score", "score", weight=1.0, window_hours=480, scale=100.0)
+    table = examples([0, 90]).append_column("score", pa.nulls(4, pa.float64()))
+    whole = training_set_from([table], replace(pets, targets=(*pets.targets, score)), schema)
+    assert len(whole) == 1
+
+
+def test_what_should_not_happen_gains_by_its_absence(pets: Recommender, schema: FeatureSchema) -> None:
+    clicked = replace(pets.targets[1], is_avoided=True)
+    whole = training_set_from([examples([0, 90])], replace(pets, targets=(clicked,)), schema)
+    rate = (5 + 50 * 0.1) / (100 + 50)
+    assert sorted(whole.gains.tolist()) == pytest.approx([0.0, 0.75 * (1 - rate / 0.2)])
 
 
 def test_a_missing_propensity_is_nan(pets: Recommender, schema: FeatureSchema) -> None:

@@ -44,6 +44,8 @@ def draw(slates: int, seed: int = 1, *, pull: float = 1.0) -> tuple[TrainingSet,
     delivered = np.where(sent, random.integers(500, 3000, rows), 0)
     true_rates = 1 / (1 + np.exp(-log_rates))
     clicked = random.binomial(delivered, true_rates)
+    converted, unsubscribed = random.binomial(clicked, 0.06), random.binomial(delivered, 0.001)
+    score = 100 / (1 + np.exp(-2 * (log_rates + 4) - random.normal(scale=0.6, size=rows)))
     part = TrainingSet(
         feature_names=PLAN.names,
         features=features,
@@ -58,7 +60,14 @@ def draw(slates: int, seed: int = 1, *, pull: float = 1.0) -> tuple[TrainingSet,
         campaign_codes=(np.arange(slates) // 2).astype(np.int32),
         shown_at=np.arange(slates) * 1_000_000,
         trials=delivered,
-        outcomes={"chosen": chosen.astype(np.int64), "delivered": delivered, "clicked": clicked},
+        outcomes={
+            "chosen": chosen.astype(np.int64),
+            "delivered": delivered,
+            "clicked": clicked,
+            "converted": converted,
+            "unsubscribed": unsubscribed,
+            "email_score": np.where(delivered > 0, score, np.nan),
+        },
     )
     return part, known, true_rates
 
@@ -121,6 +130,27 @@ def test_choices_are_told_by_place_and_by_what_is_shown_beside(fitted: Calibrati
     np.testing.assert_allclose(predict(fitted, part, scores + 7.0, "chosen")[:, RATE], rates)
 
 
+def test_what_should_not_happen_is_told_as_the_share_of_those_who_did_not(fitted: Calibration) -> None:
+    part, scores, _ = draw(2000, seed=8)
+    rates = predict(fitted, part, scores, "not_unsubscribed")
+    assert rates[:, RATE].mean() == pytest.approx(0.999, abs=1e-4)
+    assert ((rates[:, LOW] <= 0.999) & (rates[:, HIGH] >= 0.999)).mean() > 0.9
+    assert (rates[:, HIGH] < 1).all()
+
+
+def test_a_score_is_told_as_a_share_of_its_scale_and_rises_with_what_it_is_made_of(
+    fitted: Calibration,
+) -> None:
+    part, scores, truth = draw(2000, seed=9)
+    told = predict(fitted, part, scores, "email_score")
+    sent = part.outcomes["delivered"] > 0
+    seen = part.outcomes["email_score"][sent] / 100
+    assert np.corrcoef(told[sent, RATE], seen)[0, 1] > 0.3
+    assert np.corrcoef(told[:, RATE], truth)[0, 1] > 0.6
+    chosen_more = 1 / (1 + np.exp(-2 * (np.log(truth / (1 - truth)) + 4)))
+    assert told[:, RATE].mean() == pytest.approx(chosen_more.mean(), abs=0.015)
+
+
 def test_what_serves_and_what_was_fitted_predict_alike(fitted: Calibration) -> None:
     part, scores, _ = draw(200, seed=7)
     part.features[::7, PLAN.names.index("item_click_rate")] = np.nan
@@ -151,7 +181,10 @@ def test_a_declared_rate_is_the_counted_one_with_an_interval_as_wide_as_its_prio
     features = np.array([each.default for each in PLAN.features], np.float32)[None]
     features[0, PLAN.names.index("item_click_rate")] = 0.03
     predictor = RatePredictor(declared_calibration(RECOMMENDER), PLAN.names)
-    chosen, clicked = predictor.predict(np.zeros(1), np.zeros(1), features, np.ones(1))[0]
+    told = predictor.predict(np.zeros(1), np.zeros(1), features, np.ones(1))[0]
+    chosen, clicked, _, stays, score = told
+    assert stays[RATE] == pytest.approx(0.999)
+    assert score[RATE] == pytest.approx(0.5)
     assert clicked[RATE] == pytest.approx(0.03)
     assert clicked[LOW] < 0.02
     assert clicked[HIGH] > 0.045

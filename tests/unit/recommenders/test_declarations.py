@@ -27,6 +27,7 @@ def test_rates_and_targets_name_counts(recommender: Recommender) -> None:
         assert 0 < rate.prior < 1
         assert rate.weight > 0
     for target in recommender.targets:
-        assert target.numerator in COUNT_NAMES
+        assert target.numerator in COUNT_NAMES or target.scale is not None
         assert target.denominator is None or target.denominator in COUNT_NAMES
+    assert sum(target.weight for target in recommender.targets) == pytest.approx(1.0)
     assert recommender.popularity_target in {target.name for target in recommender.targets}
