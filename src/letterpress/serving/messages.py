@@ -39,7 +39,12 @@ class RankRequest(Struct, kw_only=True):
 
 
 class PredictedRate(Struct, gc=False):
-    """How often the target is expected to happen, and where its true rate lies with 95 % confidence."""
+    """How often the target is expected to happen, and where its true rate lies with 95 % confidence.
+
+    `chosen` is for the place that the item has; a builder may choose several items, so the rates of a slate
+    add up to how many. The rates of outcomes are of what is delivered. `email_score` is the expected score
+    as a share of its scale: 0.5 is what is usual for the tenant.
+    """
 
     rate: float
     low: float
