@@ -75,9 +75,9 @@ def test_the_ranker_beats_popularity_on_a_world_where_context_matters(settings: 
     assert shown["random"] < numbers["popularity"]["mean"] < numbers["challenger"]["mean"]
     assert shown["random"] + 0.05 < shown["logistic"]
     assert {each["kind"] for each in numbers["slices"]} >= {"tenant", "industry", "segment", "device"}
-    assert set(numbers["calibration"]) == {"chosen", "clicked"}
+    assert set(numbers["calibration"]) == {each.name for each in get_recommender(PICTURES).targets}
     assert all(each["low"] <= each["relative_error"] < 0.25 for each in numbers["calibration"].values())
-    assert len(numbers["conditions"]) == 4
+    assert len(numbers["conditions"]) == 7
     assert all(each["value"] <= each["limit"] for each in numbers["conditions"])
     assert verdict["promoted"] or any(each["is_harmed"] for each in numbers["slices"])
     record = read_verdict(settings.paths, PICTURES, 2)

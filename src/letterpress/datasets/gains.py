@@ -16,8 +16,8 @@ Counts = Mapping[str, NDArray[np.number]]
 def hits_and_trials(target: Target, counts: Counts) -> tuple[Floats, Floats]:
     """How often the target happened, and how often it could have `(n,)`.
 
-    A yes or no has one trial. A score counts as the share of one trial that it is of its scale, and as no
-    trial where it is not known.
+    A yes or no has one trial. A score counts as the share of one trial that it is of its scale. What is not
+    known (NaN) had no trial.
 
     >>> stays = Target("stays", "left", 1.0, 24, denominator="delivered", is_avoided=True)
     >>> hits_and_trials(stays, {"left": np.array([1, 0]), "delivered": np.array([50, 0])})
@@ -25,21 +25,22 @@ def hits_and_trials(target: Target, counts: Counts) -> tuple[Floats, Floats]:
     >>> hits_and_trials(Target("score", "score", 1.0, 48, scale=100.0), {"score": np.array([60.0, np.nan])})
     (array([0.6, 0. ]), array([1., 0.]))
     """
-    hits = counts[target.numerator].astype(np.float64)
+    hits, trials = counts[target.numerator].astype(np.float64), np.ones(len(counts[target.numerator]))
     if target.scale is not None:
-        return np.nan_to_num(hits / target.scale), (~np.isnan(hits)).astype(np.float64)
-    if target.denominator is None:
-        hits, trials = np.minimum(hits, 1.0), np.ones(len(hits))
-    else:
+        hits /= target.scale
+    elif target.denominator is not None:
         trials = counts[target.denominator].astype(np.float64)
-        hits = np.minimum(hits, trials)  # a late delivery report must not make a rate above one
+    hits = np.minimum(hits, trials)  # a late delivery report must not make a rate above one
+    unknown = np.isnan(hits)
+    hits[unknown] = trials[unknown] = 0.0
     return (trials - hits if target.is_avoided else hits), trials
 
 
 def target_gain(target: Target, counts: Counts) -> Floats:
     """Gains `(n,)` in 0..1: the label, the score, or the shrunken rate over twice the reference.
 
-    An item that was never delivered has no rate and gains nothing from a rate target.
+    An item that was never delivered has no rate and gains nothing from a rate target. What is not known gains
+    nothing either.
 
     >>> clicked = Target("clicked", "clicked", 1.0, 24, denominator="delivered", reference_rate=0.1)
     >>> target_gain(clicked, {"clicked": np.array([0, 10, 9]), "delivered": np.array([0, 50, 10])})
@@ -52,15 +53,15 @@ def target_gain(target: Target, counts: Counts) -> Floats:
     gains: Floats = np.minimum(1.0, rates / (2.0 * target.reference_rate))
     if target.is_avoided:
         gains = 1.0 - gains
-    gains[trials == 0] = 0.0
+    gains[(trials == 0) | np.isnan(hits)] = 0.0
     return gains
 
 
 def blended_gains(targets: Sequence[Target], counts: Counts) -> NDArray[np.float32]:
     """The weighted sum `(n,)` of the gains of all targets.
 
-    Where a score is not known yet of what was sent, the other targets speak for it: all items of a slate are
-    of one age, so none gains by that.
+    Where a target is not known of what was sent, the others speak for it: all items of a slate are of one
+    age, so none gains by that.
     """
     whole = sum(target.weight for target in targets)
     total, known = np.zeros((2, len(counts[targets[0].numerator])))
@@ -72,8 +73,6 @@ def blended_gains(targets: Sequence[Target], counts: Counts) -> NDArray[np.float
 
 
 def _is_awaited(target: Target, counts: Counts) -> NDArray[np.bool_]:
-    """Where `(n,)` the target is a score that is not known yet of what was sent."""
-    if target.scale is None:
-        return np.zeros(len(counts[target.numerator]), np.bool_)
+    """Where `(n,)` the target is not known of what was sent."""
     awaited: NDArray[np.bool_] = np.isnan(counts[target.numerator])
     return awaited if target.denominator is None else awaited & (counts[target.denominator] > 0)

@@ -50,7 +50,7 @@ def training_set_from(
             f"{recommender.name}: expected slates to train on, found none; ingest a log first."
         )
     rows = _Rows.joined(parts)
-    _forget_warm_up(rows, recommender)
+    _forget_early(rows, recommender)
     whole = _group(rows, recommender, schema.names)
     newest = int(whole.shown_at.max())
     if known_until is not None:
@@ -99,7 +99,7 @@ class _Rows:
 
 def _rows_of(table: pa.Table, recommender: Recommender, schema: FeatureSchema) -> _Rows:
     features, recomputed = features_as_trained(table, schema)
-    scores = {target.numerator for target in recommender.targets if target.scale is not None}
+    scores = {each.numerator for each in recommender.targets if each.scale is not None or each.since}
     counts = {
         name: _numbers(table, name) if name in scores else _integers(table, name)
         for name in _target_columns(recommender)
@@ -119,12 +119,15 @@ def _rows_of(table: pa.Table, recommender: Recommender, schema: FeatureSchema) -
     )
 
 
-def _forget_warm_up(rows: _Rows, recommender: Recommender) -> None:
-    """Make scores unknown that were told before there was a past to tell them against."""
-    age = rows.shown_at - rows.shown_at.min()
+def _forget_early(rows: _Rows, recommender: Recommender) -> None:
+    """Make unknown what was not logged then, and scores from before there was a past to tell them against."""
+    first = int(rows.shown_at.min())
     for target in recommender.targets:
-        if target.warm_up_hours:
-            rows.outcomes[target.numerator][age < target.warm_up_hours * MICROSECONDS_PER_HOUR] = np.nan
+        begin = first + target.warm_up_hours * MICROSECONDS_PER_HOUR if target.warm_up_hours else first
+        if target.since is not None:
+            begin = max(begin, round(target.since.timestamp() * 1e6))
+        if begin > first:
+            rows.outcomes[target.numerator][rows.shown_at < begin] = np.nan
 
 
 def _microseconds(table: pa.Table) -> NDArray[np.int64]:

@@ -15,6 +15,7 @@ from letterpress.evaluation.calibration_error import CalibrationError, measure_c
 from letterpress.evaluation.stability import stability_index
 from letterpress.evaluation.verdict import Condition
 from letterpress.ranking.bundle import ModelBundle
+from letterpress.ranking.calibration import completed_calibration
 from letterpress.ranking.fit_calibration import expected_rates
 from letterpress.ranking.tree_scorer import load_tree_scorer
 from letterpress.recommenders import Recommender
@@ -29,8 +30,8 @@ def measure_rates(
     declared: Recommender, split: Split, bundle: ModelBundle, *, seed: int
 ) -> dict[str, CalibrationError]:
     """How far the rates of fitted targets are from the test's, by target; none where nothing was fitted."""
-    calibration, test = bundle.read_calibration(), split.test
-    if calibration is None or not test.outcomes:
+    calibration, test = completed_calibration(bundle.read_calibration(), declared), split.test
+    if not test.outcomes:
         return {}
     predicted = expected_rates(calibration, bundle.scorer().score(test.features), test, declared)
     clusters = np.repeat(test.campaign_codes, test.group_sizes)

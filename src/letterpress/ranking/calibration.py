@@ -136,6 +136,19 @@ def declared_calibration(recommender: Recommender) -> Calibration:
     )
 
 
+def completed_calibration(calibration: Calibration | None, recommender: Recommender) -> Calibration:
+    """The rates of all declared targets in their order: as declared where `calibration` has none of a target.
+
+    A model that was trained before a target was declared then tells of it what is believed beforehand.
+    """
+    bare = declared_calibration(recommender)
+    if calibration is None:
+        return bare
+    found = {each.target: each for each in calibration.targets}
+    targets = tuple(found.get(each.target, each) for each in bare.targets)
+    return msgspec.structs.replace(calibration, targets=targets)
+
+
 def declared_rates(recommender: Recommender, target: Target) -> TargetRates:
     """The mean of the beta posterior of the declared prior and the item's counts.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 Judge = Literal["ab_test", "ndcg", "snips"]
@@ -35,6 +36,8 @@ class Target:
     """The numerator is a score from 0 to this, of what has some of the denominator; null is not known yet."""
     warm_up_hours: int = 0
     """Of a score that is told against what was usual before: the first hours of a log have no such past."""
+    since: datetime | None = None
+    """When it began to be logged: slates that were shown before say nothing of it, rather than no."""
     selected_by: str | None = None
     """The target whose event decides what gets trials at all, e.g. `chosen`: what is chosen is better than
     its features say, so rates of what was chosen are no rates of what could have been."""

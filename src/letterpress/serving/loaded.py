@@ -16,7 +16,7 @@ from letterpress.errors import ModelRefusedError, StorageError
 from letterpress.features import FeaturePlan, feature_plan
 from letterpress.lake.snapshots import Snapshot
 from letterpress.log import logger
-from letterpress.ranking.calibration import declared_calibration
+from letterpress.ranking.calibration import completed_calibration
 from letterpress.ranking.predicted_rates import RatePredictor
 from letterpress.ranking.scorer import Scorer
 from letterpress.ranking.tree_scorer import load_tree_scorer
@@ -79,8 +79,7 @@ def load_model(home: Home, publication: Publication, compiled: Path) -> LoadedMo
     else:
         scorer = load_tree_scorer(bundle.booster, len(names), compiled)
     scorer.score(np.full((WARM_UP_ROWS, len(names)), np.nan, np.float32))
-    calibration = bundle.read_calibration() or declared_calibration(recommender)
-    rates = RatePredictor(calibration, names, compiled)
+    rates = RatePredictor(completed_calibration(bundle.read_calibration(), recommender), names, compiled)
     seconds = time.perf_counter() - started
     logger.info("load_model model=%s scorer=%s seconds=%.3f", publication.model, _kind(scorer), seconds)
     return LoadedModel(recommender, publication, scorer, plan, rates)
