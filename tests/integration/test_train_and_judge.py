@@ -75,9 +75,10 @@ def test_the_ranker_beats_popularity_on_a_world_where_context_matters(settings: 
     assert shown["random"] < numbers["popularity"]["mean"] < numbers["challenger"]["mean"]
     assert shown["random"] + 0.05 < shown["logistic"]
     assert {each["kind"] for each in numbers["slices"]} >= {"tenant", "industry", "segment", "device"}
-    assert set(numbers["calibration"]) == {each.name for each in get_recommender(PICTURES).targets}
+    fitted = {each.name for each in get_recommender(PICTURES).targets if not each.warm_up_hours}
+    assert set(numbers["calibration"]) == fitted  # nine days are too few for a score that warms up for five
     assert all(each["low"] <= each["relative_error"] < 0.25 for each in numbers["calibration"].values())
-    assert len(numbers["conditions"]) == 7
+    assert len(numbers["conditions"]) == 6
     assert all(each["value"] <= each["limit"] for each in numbers["conditions"])
     assert verdict["promoted"] or any(each["is_harmed"] for each in numbers["slices"])
     record = read_verdict(settings.paths, PICTURES, 2)
@@ -96,7 +97,7 @@ def test_the_card_of_a_candidate_says_how_it_was_judged_what_it_learned_from_and
     assert page.get_by_role("heading", level=1).inner_text() == "image_enhancement/2"
     assert page.get_by_text(verdict["reason"]).is_visible()
     assert page.locator("#verdict svg.chart").count() == 3
-    assert page.locator("#rates svg.calibration").count() == 2
+    assert page.locator("#rates svg.calibration").count() == 4
     assert page.locator("#rates tbody tr").count() == len(verdict["numbers"]["conditions"])
     slices = page.locator("section", has_text="by how little evidence").locator("tbody tr")
     assert slices.count() == len(verdict["numbers"]["slices"])
