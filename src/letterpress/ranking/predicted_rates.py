@@ -70,8 +70,10 @@ def _fill_rates(  # noqa: PLR0913, PLR0917  # flat arguments are what the compil
             middle, doubt = 0.0, 0.0
             for one in range(n_active):
                 middle += weights[target, owners[one]] * inputs[one]
-                for other in range(n_active):
-                    doubt += covariances[target, owners[one], owners[other]] * inputs[one] * inputs[other]
+                shared = 0.5 * covariances[target, owners[one], owners[one]] * inputs[one]
+                for other in range(one):  # what two inputs share counts twice, and is the same both ways
+                    shared += covariances[target, owners[one], owners[other]] * inputs[other]
+                doubt += 2.0 * shared * inputs[one]
             counted = 0.0 if evidence[target] < 0 else np.float64(features[row, evidence[target]])
             counted = 0.0 if math.isnan(counted) else counted
             weight = evidence_weights[target]
