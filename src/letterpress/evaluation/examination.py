@@ -56,6 +56,18 @@ def ordered_share(propensities: NDArray[np.floating], group_offsets: NDArray[np.
     return float(np.mean(spread > 1e-9))
 
 
+def unknown_share(propensities: NDArray[np.floating], group_offsets: NDArray[np.int64]) -> float:
+    """Share of slates that say of no item how likely its place was, so that nobody knows who ordered them.
+
+    >>> unknown_share(np.array([0.5, 0.5, np.nan, 0.0]), np.array([0, 2, 4]))
+    0.5
+    """
+    starts = group_offsets[:-1][np.diff(group_offsets) > 0]
+    if not len(starts):
+        return 0.0
+    return float(np.mean(~np.logical_or.reduceat((propensities > 0) & (propensities <= 1), starts)))
+
+
 def estimate_examination(
     gains: NDArray[np.floating],
     positions: NDArray[np.integer],

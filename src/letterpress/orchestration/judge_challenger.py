@@ -17,7 +17,12 @@ from letterpress.datasets.training_arrays import SEPARATOR
 from letterpress.datasets.training_set import TrainingSet
 from letterpress.errors import NotEnoughDataError, NotYetThereError
 from letterpress.evaluation.ab_test import ArmCounts, judge_by_ab_tests
-from letterpress.evaluation.examination import Examination, estimate_examination, ordered_share
+from letterpress.evaluation.examination import (
+    Examination,
+    estimate_examination,
+    ordered_share,
+    unknown_share,
+)
 from letterpress.evaluation.snips import PolicyValue
 from letterpress.evaluation.verdict import Condition, Verdict, judge_by_ndcg, judge_by_snips
 from letterpress.lake.snapshots import Snapshot
@@ -185,11 +190,22 @@ def examination_of(split: Split) -> Examination | None:
     """The position bias of a log that some policy ordered; None where all of it was in random order.
 
     Raises:
-        NotEnoughDataError: the log was ordered, and its randomness does not tell how far position counts.
+        NotEnoughDataError: the log was ordered, and its randomness does not tell how far position counts;
+            or it does not say whether it was ordered.
     """
     whole = [part for part in split if len(part)]
-    shares = [ordered_share(part.propensity, part.group_offsets) * len(part) for part in whole]
-    if sum(shares) / sum(map(len, whole)) < NEGLIGIBLE_SHARE:
+
+    def share(of_part: Callable[[NDArray[np.floating], NDArray[np.int64]], float]) -> float:
+        counts = [of_part(part.propensity, part.group_offsets) * len(part) for part in whole]
+        return sum(counts) / sum(map(len, whole))
+
+    if share(ordered_share) < NEGLIGIBLE_SHARE:
+        if (unknown := share(unknown_share)) >= NEGLIGIBLE_SHARE:
+            raise NotEnoughDataError(
+                f"expected propensities above 0 that tell whether a policy ordered the slates, found none in "
+                f"{unknown:.0%} of them, so that an order could be praised for its own places; log "
+                "propensities with the slates, `letterpress ingest`, and train again."
+            )
         return None
     return estimate_examination(
         np.concatenate([part.gains for part in whole]),

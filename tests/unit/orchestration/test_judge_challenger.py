@@ -85,6 +85,20 @@ def test_an_ordered_log_without_usable_propensities_is_refused() -> None:
         examination_of(Split(few, few, few))
 
 
+@pytest.mark.parametrize("chance", [np.nan, 0.0])
+def test_a_log_that_hides_who_ordered_it_is_refused(chance: float) -> None:
+    part = slates(50)
+    hidden = replace(part, propensity=np.full(part.rows, chance))
+    with pytest.raises(NotEnoughDataError, match=r"found none in 100% of them.*`letterpress ingest`"):
+        examination_of(Split(hidden, hidden, hidden))
+
+
+def test_a_few_slates_without_propensities_do_not_stop_a_verdict() -> None:
+    part, few = slates(200), slates(1)
+    hidden = replace(few, propensity=np.full(few.rows, np.nan))
+    assert examination_of(Split(part, part, hidden)) is None
+
+
 def test_an_ordered_log_gives_its_examination() -> None:
     part = slates(400)
     generator = np.random.default_rng(2)
