@@ -20,8 +20,8 @@ from letterpress.evaluation.ndcg import ndcg_per_group
 from letterpress.evaluation.paired_bootstrap import bootstrap_mean
 from letterpress.ranking.age_trial import try_weights
 from letterpress.ranking.data_age import measure_data_age
-from letterpress.ranking.scorer import BoosterScorer, Scorer
-from letterpress.ranking.train_ranker import TrainedRanker, train_ranker
+from letterpress.ranking.scorer import BoosterScorer
+from letterpress.ranking.train_ranker import TrainedRanker, refit_ranker, train_ranker
 from letterpress.recommenders import get_recommender
 
 Floats = NDArray[np.float64]
@@ -91,19 +91,22 @@ def ndcg_of_trained(half_life: float, seed: int) -> tuple[float, float]:
     test = draw_slates(rng, np.repeat(paths[-1:], 10, axis=0), first_day=DAYS - 1)
     declared = get_recommender("image_enhancement")
 
-    def fit(part: TrainingSet) -> TrainedRanker:
+    def train_on(part: TrainingSet) -> TrainedRanker:
         return train_ranker(part, valid, declared, seed=seed, threads=1)
 
     def ndcg(trained: TrainedRanker) -> float:
-        scores = scorer_of(trained).score(test.features)
+        scores = BoosterScorer(trained.booster).score(test.features)
         return float(np.nanmean(ndcg_per_group(scores, test.gains, test.group_offsets, ITEMS)))
 
-    trial = try_weights(train, valid, fit, scorer_of, k=ITEMS, seed=seed)
-    return ndcg(fit(train)), ndcg(trial.fitted)
-
-
-def scorer_of(trained: TrainedRanker) -> Scorer:
-    return BoosterScorer(trained.booster)
+    uniform = train_on(train)
+    trial = try_weights(
+        train,
+        valid,
+        lambda part: BoosterScorer(refit_ranker(part, declared, uniform, threads=1)),
+        k=ITEMS,
+        seed=seed,
+    )
+    return ndcg(uniform), ndcg(train_on(trial.train))
 
 
 def _recovery() -> list[Figure]:

@@ -109,6 +109,11 @@ def test_the_card_of_a_candidate_says_how_it_was_judged_what_it_learned_from_and
     assert card["verdict"] == verdict
     assert page.locator("#shap tbody tr").count() == min(15, len(card["shap"]))
     assert sum(card["shap"].values()) == pytest.approx(1.0, abs=1e-4)
+    aged = page.locator("#resiliency")
+    assert aged.locator("svg.worth rect.logged").count() == len(card["resiliency"]["partitions"])
+    assert aged.get_by_text("why we still train on them").is_visible()
+    cohorts = aged.locator("table", has_text="why still").locator("tbody tr")
+    assert cohorts.count() == len(card["resiliency"]["cohorts"]) > 1
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.get_by_role("link", name=next(iter(card["features"])), exact=True).first.click()
     expect(page.locator("tr[data-words]:visible")).to_have_count(1)

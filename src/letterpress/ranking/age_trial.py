@@ -18,12 +18,11 @@ from letterpress.ranking.rank_slates import tells_orders_apart
 from letterpress.ranking.scorer import Scorer
 
 
-class AgeTrial[Fitted](NamedTuple):
+class AgeTrial(NamedTuple):
     """What came of trying weights by age."""
 
     train: TrainingSet
-    """What was learnt from, with the weights that were kept."""
-    fitted: Fitted
+    """What is to be learnt from, with weights where they proved themselves."""
     age: DataAge
     change: Interval | None
     """In NDCG on later slates by weights; None where there were none to try."""
@@ -40,16 +39,15 @@ class AgeTrial[Fitted](NamedTuple):
         }
 
 
-def try_weights[Fitted](
+def try_weights(
     train: TrainingSet,
     later: TrainingSet,
-    fit: Callable[[TrainingSet], Fitted],
-    scorer_of: Callable[[Fitted], Scorer],
+    fit: Callable[[TrainingSet], Scorer],
     *,
     k: int,
     seed: int,
-) -> AgeTrial[Fitted]:
-    """What `fit` makes of `train`, with weights by age where these are better for `later` than none.
+) -> AgeTrial:
+    """`train` with weights by age, where it is demonstrated that with them `fit` orders `later` better.
 
     Where no decay is demonstrated nothing is tried. Where it is, the weights may still lose: slates that
     weigh little are missed, and features that follow what is counted do not age with what they once meant.
@@ -57,19 +55,16 @@ def try_weights[Fitted](
     Raises:
         NotEnoughDataError: as `fit` does.
     """
-    age, uniform = measure_data_age(train), fit(train)
+    age = measure_data_age(train)
     if not age.weighs:
-        return AgeTrial(train, uniform, age, None)
-    weighted_train = weigh_by_age(train, age)
-    weighted = fit(weighted_train)
-    ndcg = [_ndcg(scorer_of(each), later, k) for each in (uniform, weighted)]
+        return AgeTrial(train, age, None)
+    weighted = weigh_by_age(train, age)
+    ndcg = [_ndcg(fit(part), later, k) for part in (train, weighted)]
     try:
         change = paired_bootstrap(ndcg[0], ndcg[1], later.campaign_codes, seed=seed)
     except NotEnoughDataError:  # nobody can tell whether they help
-        return AgeTrial(train, uniform, age, None)
-    if change.mean > 0.0:
-        return AgeTrial(weighted_train, weighted, age, change)
-    return AgeTrial(train, uniform, age, change)
+        return AgeTrial(train, age, None)
+    return AgeTrial(weighted if change.low > 0.0 else train, age, change)
 
 
 def _ndcg(scorer: Scorer, later: TrainingSet, k: int) -> NDArray[np.float64]:

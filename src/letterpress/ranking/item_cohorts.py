@@ -19,7 +19,7 @@ from letterpress.ranking.scorer import Scorer
 Floats = NDArray[np.float64]
 Fit = Callable[[TrainingSet], Scorer]
 EDGES_DAYS = (1, 7, 28, 90, 365)
-MOST_SLATES = 6_000
+MOST_SLATES = 3_000
 """Slates that are learnt from anew without each cohort, evenly over time: an answer, not another model."""
 
 

@@ -19,7 +19,7 @@ from letterpress.ranking.calibration import Calibration, declared_calibration
 from letterpress.ranking.data_age import weigh_by_age
 from letterpress.ranking.fit_calibration import fit_calibration
 from letterpress.ranking.held_out_scores import newest_slates, score_by_halves
-from letterpress.ranking.item_cohorts import Cohort, cohorts_by_age
+from letterpress.ranking.item_cohorts import Cohort, Fit, cohorts_by_age
 from letterpress.ranking.linear_head import LinearScorer
 from letterpress.ranking.scorer import BoosterScorer, Scorer
 from letterpress.ranking.shap_shares import shap_shares
@@ -49,15 +49,12 @@ def train_bundle(
     split.test.require(recommender.gates.min_test_slates, f"judge {recommender.name} on")
     if recommender.judge == "ab_test":
         return _linear_bundle(recommender, split, snapshot=snapshot, seed=seed)
-    trial = try_weights(
-        split.train,
-        split.valid,
-        lambda part: train_ranker(part, split.valid, recommender, seed=seed, threads=threads, plan=plan),
-        lambda trained: BoosterScorer(trained.booster, threads=threads),
-        k=recommender.slate_size,
-        seed=seed,
-    )
-    split, trained = split._replace(train=trial.train), trial.fitted
+    trained = train_ranker(split.train, split.valid, recommender, seed=seed, threads=threads, plan=plan)
+    fit = _as_trained(recommender, trained, threads=threads)
+    trial = try_weights(split.train, split.valid, fit, k=recommender.slate_size, seed=seed)
+    if trial.train.is_weighted:
+        split = split._replace(train=trial.train)
+        trained = train_ranker(split.train, split.valid, recommender, seed=seed, threads=threads, plan=plan)
     cohorts = _cohorts(recommender, split, trained, seed=seed, threads=threads)
     return ModelBundle.xgboost(
         trained.booster,
@@ -81,22 +78,24 @@ def _cohorts(
     """What items of each age bring, told on the slates after those that were trained on."""
     if recommender.judge != "ndcg":
         return []
+    fit = _as_trained(recommender, trained, threads=threads)
+    return cohorts_by_age(split.train, split.valid, fit, k=recommender.slate_size, seed=seed)
+
+
+def _as_trained(recommender: Recommender, trained: TrainedRanker, *, threads: int) -> Fit:
+    """What makes a scorer of other slates with the parameters and as many trees as `trained`."""
 
     def fit(part: TrainingSet) -> Scorer:
         return BoosterScorer(refit_ranker(part, recommender, trained, threads=threads), threads=threads)
 
-    return cohorts_by_age(split.train, split.valid, fit, k=recommender.slate_size, seed=seed)
+    return fit
 
 
 def _calibration(
     recommender: Recommender, split: Split, trained: TrainedRanker, *, threads: int
 ) -> Calibration:
     newest = newest_slates(split.train)
-
-    def fit(half: TrainingSet) -> Scorer:
-        return BoosterScorer(refit_ranker(half, recommender, trained, threads=threads), threads=threads)
-
-    scores = score_by_halves(newest, fit)
+    scores = score_by_halves(newest, _as_trained(recommender, trained, threads=threads))
     whole = BoosterScorer(trained.booster, threads=threads).score(split.valid.features)
     seen = TrainingSet.joined([newest, split.valid])
     return fit_calibration(np.concatenate([scores, whole]), seen, recommender)
@@ -105,14 +104,8 @@ def _calibration(
 def _linear_bundle(recommender: Recommender, split: Split, *, snapshot: str, seed: int) -> ModelBundle:
     """The bundle of a linear model of texts; it needs no slates to stop on, so it learns from them too."""
     split.train.require(recommender.gates.min_training_slates, f"train {recommender.name} on")
-    trial = try_weights(
-        split.train,
-        split.valid,
-        lambda part: fit_linear_head(arms_of(part), seed=seed),
-        lambda fitted: LinearScorer(with_evidence(fitted.head, recommender), split.train.feature_names),
-        k=recommender.slate_size,
-        seed=seed,
-    )
+    fit = _head_of(recommender, seed=seed)
+    trial = try_weights(split.train, split.valid, fit, k=recommender.slate_size, seed=seed)
     both = TrainingSet.joined([split.train, split.valid])
     learned = arms_of(weigh_by_age(both, trial.age) if trial.train.is_weighted else both)
     fitted = fit_linear_head(learned, seed=seed)
@@ -137,16 +130,21 @@ def _linear_bundle(recommender: Recommender, split: Split, *, snapshot: str, see
 def _linear_calibration(recommender: Recommender, split: Split, *, seed: int) -> Calibration:
     """The rates of heads of half the tests; as declared where half of them is too little to fit one."""
     newest = newest_slates(TrainingSet.joined([split.train, split.valid]))
-
-    def fit(half: TrainingSet) -> Scorer:
-        head = with_evidence(fit_linear_head(arms_of(half), seed=seed).head, recommender)
-        return LinearScorer(head, half.feature_names)
-
     try:
-        scores = score_by_halves(newest, fit)
+        scores = score_by_halves(newest, _head_of(recommender, seed=seed))
     except NotEnoughDataError:
         return declared_calibration(recommender)
     return fit_calibration(scores, newest, recommender)
+
+
+def _head_of(recommender: Recommender, *, seed: int) -> Fit:
+    """What makes a scorer of slates of texts."""
+
+    def fit(part: TrainingSet) -> Scorer:
+        head = with_evidence(fit_linear_head(arms_of(part), seed=seed).head, recommender)
+        return LinearScorer(head, part.feature_names)
+
+    return fit
 
 
 def _extents(split: Split) -> dict[str, Any]:

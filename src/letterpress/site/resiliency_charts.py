@@ -50,8 +50,6 @@ class CohortRow:
     items: int
     rows: int
     share: float
-    change: str
-    """Of NDCG, with its interval."""
     why: str
     """Whether there is a reason to train on them still."""
 
@@ -136,7 +134,6 @@ def _cohort_row(cohort: Mapping[str, Any]) -> CohortRow:
         items=cohort["items"],
         rows=cohort["rows"],
         share=cohort["share"],
-        change="not told" if change is None else _change(change),
         why=_why(change),
     )
 

@@ -20,7 +20,6 @@ class Ridge:
     """Scores by slopes that were fitted with the weights of rows."""
 
     def __init__(self, part: TrainingSet) -> None:
-        self.was_weighted = part.is_weighted
         inputs = part.features.astype(np.float64)
         weighted = inputs * part.row_weights[:, None]
         ridge = weighted.T @ inputs + np.eye(inputs.shape[1])
@@ -30,8 +29,8 @@ class Ridge:
         return np.asarray(features @ self.slopes, np.float64)
 
 
-def scorer_of(fitted: Ridge) -> Scorer:
-    return fitted
+def fit(part: TrainingSet) -> Scorer:
+    return Ridge(part)
 
 
 @pytest.fixture
@@ -47,9 +46,8 @@ def parts(log: TrainingSet) -> tuple[TrainingSet, TrainingSet]:
 
 def test_weights_that_order_later_slates_better_are_kept(log: TrainingSet) -> None:
     train, later = parts(log)
-    trial = try_weights(train, later, Ridge, scorer_of, k=8, seed=1)
+    trial = try_weights(train, later, fit, k=8, seed=1)
     assert trial.train.is_weighted
-    assert trial.fitted.was_weighted
     assert trial.change is not None
     assert trial.change.low > 0.0
     assert trial.as_numbers([])["weights"] == "by age"
@@ -60,32 +58,43 @@ def test_weights_that_order_later_slates_worse_are_not_used_though_decay_is_demo
 ) -> None:
     train, _ = parts(log)
     like_the_oldest = train.take(np.arange(len(train)) < 80)
-    trial = try_weights(train, like_the_oldest, Ridge, scorer_of, k=8, seed=1)
+    trial = try_weights(train, like_the_oldest, fit, k=8, seed=1)
     assert trial.age.weighs
     assert trial.train is train
-    assert not trial.fitted.was_weighted
     assert trial.change is not None
     assert trial.change.mean < 0.0
     assert trial.as_numbers([])["weights"] == "uniform"
 
 
+def test_a_gain_that_may_be_chance_is_not_enough(log: TrainingSet) -> None:
+    train, later = parts(log)
+    mixed = TrainingSet.joined(
+        [later.take(np.arange(len(later)) < 40), train.take(np.arange(len(train)) < 24)]
+    )
+    campaigns = np.arange(len(mixed), dtype=np.int32)
+    trial = try_weights(train, replace(mixed, campaign_codes=campaigns), fit, k=8, seed=1)
+    assert trial.change is not None
+    assert trial.change.low < 0.0 < trial.change.mean
+    assert trial.train is train
+
+
 def test_nothing_is_tried_where_nothing_ages(log: TrainingSet) -> None:
     train, later = parts(log)
     still = replace(train, gains=train.gains[::-1].copy())
-    fits: list[Ridge] = []
+    fits: list[TrainingSet] = []
 
-    def fit(part: TrainingSet) -> Ridge:
-        fits.append(Ridge(part))
-        return fits[-1]
+    def counting(part: TrainingSet) -> Scorer:
+        fits.append(part)
+        return Ridge(part)
 
-    trial = try_weights(still, later, fit, scorer_of, k=8, seed=1)
-    assert trial.fitted is fits[0]
-    assert len(fits) == 1
+    trial = try_weights(still, later, counting, k=8, seed=1)
+    assert trial.train is still
+    assert fits == []
     assert trial.change is None
 
 
 def test_weights_that_nobody_can_judge_are_not_used(log: TrainingSet) -> None:
     train, later = parts(log)
     one_campaign = replace(later, campaign_codes=np.zeros(len(later), np.int32))
-    trial = try_weights(train, one_campaign, Ridge, scorer_of, k=8, seed=1)
-    assert not trial.fitted.was_weighted
+    trial = try_weights(train, one_campaign, fit, k=8, seed=1)
+    assert trial.train is train

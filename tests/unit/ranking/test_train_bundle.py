@@ -12,7 +12,7 @@ from letterpress.datasets.training_set import TrainingSet
 from letterpress.errors import NotEnoughDataError
 from letterpress.ranking.bundle import ModelBundle
 from letterpress.ranking.train_bundle import train_bundle
-from letterpress.ranking.train_ranker import train_ranker
+from letterpress.ranking.train_ranker import FitPlan, train_ranker
 from letterpress.recommenders import Gates, Recommender, Target
 
 MakeSlates = Callable[..., TrainingSet]
@@ -79,7 +79,8 @@ def test_a_log_that_ages_is_weighed_in_training_and_the_manifest_says_how() -> N
     aged = Split(
         train=log.take(days < 44), valid=log.take((days >= 44) & (days < 47)), test=log.take(days >= 47)
     )
-    bundle = train(aged)
+    quick = FitPlan(rounds=40)
+    bundle = train_bundle(PETS, aged, snapshot="s1", seed=7, threads=1, plan=quick)
     told = bundle.manifest.training["resiliency"]
     assert told["half_life"]["is_demonstrated"]
     assert told["look_back_days"] == pytest.approx(told["half_life"]["days"] * np.log2(10), abs=0.1)
@@ -91,7 +92,7 @@ def test_a_log_that_ages_is_weighed_in_training_and_the_manifest_says_how() -> N
     assert scores == sorted(scores)
     assert scores[0] < 0.1
     assert sum(each["share"] for each in told["cohorts"]) == pytest.approx(1.0, abs=1e-4)
-    uniform = train_ranker(aged.train, aged.valid, PETS, seed=7, threads=1)
+    uniform = train_ranker(aged.train, aged.valid, PETS, seed=7, threads=1, plan=quick)
     assert bundle.booster != uniform.booster
 
 
