@@ -202,6 +202,11 @@ class Settings(BaseSettings):
         pattern=r"^[1-9]\d*(MB|GB)$",
         description="what DuckDB may hold while the marts are built; beyond that it spills to the disk",
     )
+    training_memory: str = Field(
+        default="4GB",
+        pattern=r"^[1-9]\d*(MB|GB)$",
+        description="what the features of a training set may hold; beyond that trees grow from the disk",
+    )
     seed: int = Field(default=7, ge=0)
     lateness_hours: float = Field(
         default=72.0, ge=0, description="how late events may come before a tenant's log is taken for complete"
@@ -234,6 +239,15 @@ class Settings(BaseSettings):
     def paths(self) -> Home:
         keys = None if self.keys is None else self.keys.expanduser().resolve()
         return Home(root=self.home.resolve(), keys_folder=keys)
+
+
+def size_in_bytes(size: str) -> int:
+    """The bytes of a size such as `4GB`.
+
+    >>> size_in_bytes("512MB")
+    536870912
+    """
+    return int(size[:-2]) * {"MB": 2**20, "GB": 2**30}[size[-2:]]
 
 
 def child_environment(settings: Settings, **extra: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from letterpress.datasets.feature_rows import Room
 from letterpress.datasets.training_arrays import FeatureSchema, training_set_from
 from letterpress.datasets.training_set import TrainingSet
 from letterpress.features import columns_for_batch, compute_features, feature_names, schema_hash
@@ -27,8 +28,8 @@ def declared_schema(recommender: Recommender, denied: Deny) -> FeatureSchema:
     )
 
 
-def read_training_set(snapshot: Snapshot, recommender: Recommender) -> TrainingSet:
-    """All slates of `snapshot` whose targets had time to happen.
+def read_training_set(snapshot: Snapshot, recommender: Recommender, room: Room | None = None) -> TrainingSet:
+    """All slates of `snapshot` whose targets had time to happen; features beyond the `room` lie in a file.
 
     Raises:
         NotEnoughDataError: there are none.
@@ -36,5 +37,9 @@ def read_training_set(snapshot: Snapshot, recommender: Recommender) -> TrainingS
     with pq.ParquetFile(snapshot.training_path(recommender.name)) as file:
         batches = (pa.Table.from_batches([batch]) for batch in file.iter_batches(BATCH_ROWS))
         return training_set_from(
-            batches, recommender, declared_schema(recommender, snapshot.denied), known_until=snapshot.as_of
+            batches,
+            recommender,
+            declared_schema(recommender, snapshot.denied),
+            known_until=snapshot.as_of,
+            room=room,
         )

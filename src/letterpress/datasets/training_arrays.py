@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from letterpress.datasets.feature_rows import FeatureRows, Room
 from letterpress.datasets.gains import blended_gains
 from letterpress.datasets.training_set import MICROSECONDS_PER_HOUR, Counted, TrainingSet
 from letterpress.errors import NotEnoughDataError
@@ -36,22 +37,25 @@ def training_set_from(
     schema: FeatureSchema,
     *,
     known_until: datetime | None = None,
+    room: Room | None = None,
 ) -> TrainingSet:
     """The training set of tables with the columns of `training_examples`.
 
-    `known_until` is the time of the newest event; without it, that of the newest slate.
+    `known_until` is the time of the newest event; without it, that of the newest slate. Features beyond the
+    `room` lie in a file.
 
     Raises:
         NotEnoughDataError: no slate is old enough, or there is none at all.
     """
-    parts = [_rows_of(table, recommender, schema) for table in tables if table.num_rows]
+    features = FeatureRows(room)
+    parts = [_rows_of(table, recommender, schema, features) for table in tables if table.num_rows]
     if not parts:
         raise NotEnoughDataError(
             f"{recommender.name}: expected slates to train on, found none; ingest a log first."
         )
     rows = _Rows.joined(parts)
     _forget_early(rows, recommender)
-    whole = _group(rows, recommender, schema.names)
+    whole = _group(rows, recommender, schema.names, features)
     newest = int(whole.shown_at.max())
     if known_until is not None:
         newest = max(newest, round(known_until.timestamp() * 1e6))
@@ -77,7 +81,6 @@ class _Rows:
     propensity: NDArray[np.float64]
     clicks: NDArray[np.int64]
     trials: NDArray[np.int64]
-    features: NDArray[np.float32]
     outcomes: dict[str, Counted]
     recomputed: int
 
@@ -85,7 +88,7 @@ class _Rows:
     def joined(cls, parts: list[_Rows]) -> _Rows:
         arrays = {
             name: np.concatenate([getattr(part, name) for part in parts])
-            for name in ("shown_at", "position", "propensity", "clicks", "trials", "features")
+            for name in ("shown_at", "position", "propensity", "clicks", "trials")
         }
         names = {
             name: pa.chunked_array([chunk for part in parts for chunk in getattr(part, name).chunks])
@@ -97,8 +100,12 @@ class _Rows:
         return cls(**names, **arrays, outcomes=outcomes, recomputed=sum(part.recomputed for part in parts))
 
 
-def _rows_of(table: pa.Table, recommender: Recommender, schema: FeatureSchema) -> _Rows:
-    features, recomputed = features_as_trained(table, schema)
+def _rows_of(
+    table: pa.Table, recommender: Recommender, schema: FeatureSchema, features: FeatureRows
+) -> _Rows:
+    """All columns of a batch but its features, which are put to the others."""
+    computed, recomputed = features_as_trained(table, schema)
+    features.append(computed)
     scores = {each.numerator for each in recommender.targets if each.scale is not None or each.since}
     counts = {
         name: _numbers(table, name) if name in scores else _integers(table, name)
@@ -113,7 +120,6 @@ def _rows_of(table: pa.Table, recommender: Recommender, schema: FeatureSchema) -
         propensity=_numbers(table, "propensity"),
         clicks=_integers(table, "clicked"),
         trials=_integers(table, "delivered"),
-        features=features,
         outcomes=counts,
         recomputed=recomputed,
     )
@@ -203,7 +209,9 @@ def _order(
     return canonical[np.lexsort((drawn, slates[canonical], shown_at[canonical]))]
 
 
-def _group(rows: _Rows, recommender: Recommender, names: tuple[str, ...]) -> TrainingSet:
+def _group(
+    rows: _Rows, recommender: Recommender, names: tuple[str, ...], features: FeatureRows
+) -> TrainingSet:
     slates, slate_ids = _codes(rows.slate)
     campaigns, _ = _codes(rows.campaign)
     items, item_ids = _codes(rows.item)
@@ -212,7 +220,7 @@ def _group(rows: _Rows, recommender: Recommender, names: tuple[str, ...]) -> Tra
     starts = np.flatnonzero(np.r_[True, slates[1:] != slates[:-1]])
     return TrainingSet(
         feature_names=names,
-        features=rows.features[order],
+        features=features.in_order(order),
         gains=blended_gains(recommender.targets, rows.outcomes)[order],
         clicks=rows.clicks[order],
         position=rows.position[order],

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from letterpress.datasets.feature_rows import taken_rows
 from letterpress.errors import NotEnoughDataError
 
 MICROSECONDS_PER_HOUR = 3_600_000_000
@@ -81,7 +82,7 @@ class TrainingSet:
         return self.features[:, self.feature_names.index(feature)]
 
     def take(self, chosen: NDArray[np.bool_]) -> TrainingSet:
-        """The slates where `chosen` `(g,)` is true, in the same order."""
+        """The slates where `chosen` `(g,)` is true, in the same order; views where they adjoin."""
         return self._taken(np.repeat(chosen, self.group_sizes), chosen, self.group_sizes[chosen])
 
     def take_rows(self, chosen: NDArray[np.bool_]) -> TrainingSet:
@@ -94,7 +95,7 @@ class TrainingSet:
     ) -> TrainingSet:
         kept: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
         for name in _BY_ROW:
-            kept[name] = kept[name][rows]
+            kept[name] = taken_rows(kept[name], rows)
         kept["outcomes"] = {name: counts[rows] for name, counts in self.outcomes.items()}
         kept["trials"] = self.trials[rows] if len(self.trials) else self.trials
         for name in _BY_SLATE:

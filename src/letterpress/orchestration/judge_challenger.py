@@ -28,7 +28,7 @@ from letterpress.evaluation.verdict import Condition, Verdict, judge_by_ndcg, ju
 from letterpress.lake.snapshots import Snapshot
 from letterpress.log import log_step
 from letterpress.orchestration.model_cards import make_model_card
-from letterpress.orchestration.train_challenger import split_snapshot
+from letterpress.orchestration.train_challenger import split_snapshot, training_room
 from letterpress.orchestration.verdict_conditions import conditions_of, measure_rates, scoring_time
 from letterpress.ranking.baselines import baseline_scorers
 from letterpress.ranking.bundle import ModelBundle
@@ -116,7 +116,8 @@ def _judge(
     if stood_in:
         champion_bundle = popularity  # an older feature schema cannot score today's features
     try:
-        split = split_snapshot(Snapshot.open(settings.paths, bundle.manifest.snapshot), declared)
+        snapshot = Snapshot.open(settings.paths, bundle.manifest.snapshot)
+        split = split_snapshot(snapshot, declared, training_room(settings))
         if declared.judge != "ab_test":  # its rows are whole tests, split by test
             for each in (champion_bundle, bundle):
                 require_later(split.test, each)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from letterpress.datasets.feature_rows import Room
 from letterpress.datasets.read_training_set import read_training_set
 from letterpress.datasets.temporal_split import Split, temporal_split
 from letterpress.datasets.training_set import TrainingSet
@@ -20,15 +21,20 @@ from letterpress.recommenders.declaration import Judge
 from letterpress.registry.lineage import hashed_tenants, record_lineage
 from letterpress.registry.resiliency_table import write_resiliency_table
 from letterpress.registry.store import register, set_alias
-from letterpress.settings import Settings
+from letterpress.settings import Settings, size_in_bytes
 
 TEST_SHARES: dict[Judge, float] = {"ab_test": 0.15, "ndcg": 0.25, "snips": 0.25}
 """Share of slates to judge on. Lift in A/B tests is large, and what is held back is missed in training."""
 
 
-def split_snapshot(snapshot: Snapshot, recommender: Recommender) -> Split:
+def split_snapshot(snapshot: Snapshot, recommender: Recommender, room: Room | None = None) -> Split:
     """The three parts of a snapshot's training set: the same ones for whoever trains and whoever judges."""
-    return split_training_set(read_training_set(snapshot, recommender), recommender)
+    return split_training_set(read_training_set(snapshot, recommender, room), recommender)
+
+
+def training_room(settings: Settings) -> Room:
+    """What a training may hold in memory, and where the rest goes."""
+    return Room(size_in_bytes(settings.training_memory), settings.paths.root / "scratch")
 
 
 def split_training_set(whole: TrainingSet, recommender: Recommender) -> Split:
@@ -80,7 +86,7 @@ def train_challenger(
     declared, home = wishes.applied_to(get_recommender(recommender)), settings.paths
     with log_step("train_challenger", recommender=recommender) as counts:
         snapshot = Snapshot.open(home, snapshot_id)
-        split = split_snapshot(snapshot, declared)
+        split = split_snapshot(snapshot, declared, training_room(settings))
         counts.update(snapshot=snapshot.snapshot_id, rows_in=split.train.rows)
         tenant_rows = count_training_tenants(snapshot.training_path(recommender))
         tenants = hashed_tenants(home, tenant_rows)

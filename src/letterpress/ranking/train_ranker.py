@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from letterpress.datasets.training_set import TrainingSet
 from letterpress.evaluation.ndcg import dcg_per_group
+from letterpress.ranking.fit_progress import tell_progress
 from letterpress.ranking.slate_matrix import slate_matrix
 from letterpress.ranking.teachable import require_gains, require_teachable
 from letterpress.ranking.tree_parameters import tree_parameters
@@ -87,7 +88,10 @@ def train_ranker(
         num_boost_round=plan.rounds,
         evals=[(slate_matrix(valid, is_listwise=is_listwise, like=fitted), "valid")],
         custom_metric=_ndcg_metric(valid, recommender.slate_size) if is_listwise else None,
-        callbacks=[xgboost.callback.EarlyStopping(rounds=plan.patience, maximize=is_listwise)],
+        callbacks=[
+            xgboost.callback.EarlyStopping(rounds=plan.patience, maximize=is_listwise),
+            tell_progress(recommender.name, of=plan.rounds),
+        ],
         verbose_eval=False,
         xgb_model=None if plan.start is None else bytearray(plan.start),
     )

@@ -168,3 +168,13 @@ def test_a_single_slot_weighs_what_its_slate_weighs() -> None:
     scores = BoosterScorer(train(replace(both, weights=weights), recommender=snips).booster)
     ndcg = ndcg_per_group(scores.score(fresh.features), fresh.gains, fresh.group_offsets, 4)
     assert ndcg.mean() > 0.7
+
+
+def test_progress_is_told_every_so_many_trees_with_what_the_watched_slates_say(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level("INFO", logger="letterpress"):
+        train(world(200, 1))
+    lines = [each.getMessage() for each in caplog.records if each.getMessage().startswith("fit ")]
+    assert lines[0].startswith("fit recommender=pets trees=50 of=400 valid.ndcg=0.")
+    assert lines[1].startswith("fit recommender=pets trees=100 ")

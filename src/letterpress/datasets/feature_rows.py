@@ -1,0 +1,91 @@
+"""Features of all rows as they come in, batch by batch: in memory, or in a file where they are too many."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+BLOCK_ROWS = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many bytes of features may be held in memory, and the folder for those beyond."""
+
+    memory_bytes: int
+    folder: Path
+
+
+@dataclass(slots=True)
+class FeatureRows:
+    """Batches of features `(n, n_features)`, in the order in which they came.
+
+    Batches beyond the room go to a file that has no name, so nothing stays behind when the process dies.
+    """
+
+    room: Room | None = None
+    """None: everything is held in memory."""
+    _parts: list[Floats] = field(default_factory=list)
+    _bytes: int = 0
+
+    def append(self, part: Floats) -> None:
+        """Take the features of one batch."""
+        self._bytes += part.nbytes
+        self._parts.append(self._spilled(part) if self.is_beyond_memory else part)
+
+    @property
+    def is_beyond_memory(self) -> bool:
+        return self.room is not None and self._bytes > self.room.memory_bytes
+
+    def _spilled(self, part: Floats) -> Floats:
+        file = self._new_file(part.shape)
+        file[:] = part
+        return file
+
+    def in_order(self, order: NDArray[np.int64]) -> Floats:
+        """Features `(n, n_features)` where row `i` is the row `order[i]` of all that came.
+
+        Beyond the room they are a map of a file. The batches are let go one by one, so that there are never
+        two of everything.
+        """
+        places = np.empty(len(order), np.int64)
+        places[order] = np.arange(len(order))
+        shape = (len(order), self._parts[0].shape[1])
+        out = self._new_file(shape) if self.is_beyond_memory else np.empty(shape, np.float32)
+        first = 0
+        self._parts.reverse()
+        while self._parts:
+            part = self._parts.pop()
+            out[places[first : first + len(part)]] = part
+            first += len(part)
+        return out
+
+    def _new_file(self, shape: tuple[int, ...]) -> Floats:
+        assert self.room is not None  # noqa: S101  # for the type checker: there is a file only beyond a room
+        self.room.folder.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix="features-", suffix=".f32", dir=self.room.folder)
+        os.close(descriptor)
+        mapped = np.memmap(name, np.float32, mode="w+", shape=shape)
+        Path(name).unlink()
+        return mapped
+
+
+def folder_of_map(features: NDArray[np.generic]) -> Path | None:
+    """Where the file lay that `features` are a map of; None where they are held in memory."""
+    name = features.filename if isinstance(features, np.memmap) else None
+    return Path(name).parent if name is not None else None
+
+
+def taken_rows(values: NDArray[np.generic], rows: NDArray[np.bool_]) -> NDArray[np.generic]:
+    """`values[rows]`, without a copy where the chosen rows are neighbours."""
+    chosen = np.flatnonzero(rows)
+    if len(chosen) and chosen[-1] - chosen[0] + 1 == len(chosen):
+        return values[chosen[0] : chosen[-1] + 1]
+    return values[rows]
