@@ -94,8 +94,12 @@ def _as_trained(recommender: Recommender, trained: TrainedRanker, *, threads: in
 def _calibration(
     recommender: Recommender, split: Split, trained: TrainedRanker, *, threads: int
 ) -> Calibration:
+    fit = _as_trained(recommender, trained, threads=threads)
+    if not trained.held_out:
+        seen = newest_slates(TrainingSet.joined([split.train, split.valid]))
+        return fit_calibration(score_by_halves(seen, fit), seen, recommender)
     newest = newest_slates(split.train)
-    scores = score_by_halves(newest, _as_trained(recommender, trained, threads=threads))
+    scores = score_by_halves(newest, fit)
     whole = BoosterScorer(trained.booster, threads=threads).score(split.valid.features)
     seen = TrainingSet.joined([newest, split.valid])
     return fit_calibration(np.concatenate([scores, whole]), seen, recommender)
@@ -161,6 +165,7 @@ def _training_facts(split: Split, trained: TrainedRanker, seed: int) -> dict[str
     return {
         "seed": seed,
         "trees": trained.trees,
+        "stopped_by": "held-out slates" if trained.held_out else "folds",
         "parameters": trained.parameters,
         "importance": trained.importance,
         **_extents(split),

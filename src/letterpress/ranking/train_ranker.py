@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from letterpress.datasets.training_set import TrainingSet
-from letterpress.evaluation.ndcg import dcg_per_group
 from letterpress.ranking.fit_progress import tell_progress
 from letterpress.ranking.slate_matrix import slate_matrix
 from letterpress.ranking.teachable import require_gains, require_teachable
 from letterpress.ranking.tree_parameters import tree_parameters
+from letterpress.ranking.trees_by_folds import count_trees, is_too_few
+from letterpress.ranking.watched_ndcg import ndcg_metric
 from letterpress.recommenders import Recommender
 from letterpress.settings import let_idle_threads_sleep
 
 if TYPE_CHECKING:
     import xgboost
-
-Floats = NDArray[np.float32]
 
 MAX_ROUNDS = 400
 PATIENCE = 100
@@ -56,6 +52,8 @@ class TrainedRanker:
     parameters: dict[str, Any]
     importance: dict[str, float] = field(default_factory=dict)
     """Share of the total gain by feature, largest first; features that no tree uses are absent."""
+    held_out: bool = True
+    """Whether the slates that stopped it were kept from it; False: it learned from them too."""
 
 
 def train_ranker(
@@ -69,25 +67,41 @@ def train_ranker(
 ) -> TrainedRanker:
     """The ranker of `train`, stopped early on `valid`; equal bytes for equal data, plan, seed and threads.
 
+    Where slates are too few for that, folds tell the number of trees, and all slates are learned from.
     Slates of `train` count as much as they weigh; those of `valid` all alike.
 
     Raises:
         NotEnoughDataError: the data cannot teach a ranker; the sentence says what it lacks.
     """
     let_idle_threads_sleep()
-    import xgboost
-
     is_listwise = recommender.judge == "ndcg"
     require_teachable(train, recommender, is_listwise=is_listwise)
     require_gains(valid, recommender)
     parameters = tree_parameters(recommender, train.feature_names, plan.parameters, seed=seed)
+    if is_listwise and plan.start is None and is_too_few(train, valid):
+        whole = TrainingSet.joined([train, valid])
+        return _train_on_all(whole, recommender, parameters, plan.rounds, threads)
+    return _train_and_stop(train, valid, recommender, parameters, plan, threads)
+
+
+def _train_and_stop(
+    train: TrainingSet,
+    valid: TrainingSet,
+    recommender: Recommender,
+    parameters: dict[str, Any],
+    plan: FitPlan,
+    threads: int,
+) -> TrainedRanker:
+    import xgboost
+
+    is_listwise = recommender.judge == "ndcg"
     fitted = slate_matrix(train, is_listwise=is_listwise)
     booster = xgboost.train(
         {**parameters, "nthread": threads, "verbosity": 0},
         fitted,
         num_boost_round=plan.rounds,
         evals=[(slate_matrix(valid, is_listwise=is_listwise, like=fitted), "valid")],
-        custom_metric=_ndcg_metric(valid, recommender.slate_size) if is_listwise else None,
+        custom_metric=ndcg_metric(valid, recommender.slate_size) if is_listwise else None,
         callbacks=[
             xgboost.callback.EarlyStopping(rounds=plan.patience, maximize=is_listwise),
             tell_progress(recommender.name, of=plan.rounds),
@@ -106,31 +120,42 @@ def train_ranker(
     )
 
 
+def _train_on_all(
+    whole: TrainingSet, recommender: Recommender, parameters: dict[str, Any], rounds: int, threads: int
+) -> TrainedRanker:
+    """The ranker of all slates, with as many trees as folds of them say."""
+    trees, ndcg = count_trees(whole, parameters, recommender.slate_size, rounds=rounds, threads=threads)
+    booster = _grow(whole, parameters, trees, is_listwise=True, threads=threads)
+    return TrainedRanker(
+        booster=_without_history(booster),
+        trees=trees,
+        valid_metric=ndcg,
+        parameters=parameters,
+        importance=_gain_shares(booster, whole.feature_names),
+        held_out=False,
+    )
+
+
+def _grow(
+    part: TrainingSet, parameters: dict[str, Any], trees: int, *, is_listwise: bool, threads: int
+) -> xgboost.Booster:
+    import xgboost
+
+    return xgboost.train(
+        {**parameters, "nthread": threads, "verbosity": 0},
+        slate_matrix(part, is_listwise=is_listwise),
+        num_boost_round=trees,
+    )
+
+
 def refit_ranker(
     part: TrainingSet, recommender: Recommender, trained: TrainedRanker, *, threads: int
 ) -> bytes:
     """The booster of `part` with the parameters and as many trees as `trained`: what folds are scored by."""
-    import xgboost
-
     is_listwise = recommender.judge == "ndcg"
-    booster = xgboost.train(
-        {**trained.parameters, "nthread": threads, "verbosity": 0},
-        slate_matrix(part, is_listwise=is_listwise),
-        num_boost_round=trained.trees,
+    return _without_history(
+        _grow(part, trained.parameters, trained.trees, is_listwise=is_listwise, threads=threads)
     )
-    return _without_history(booster)
-
-
-def _ndcg_metric(valid: TrainingSet, k: int) -> Callable[[Floats, xgboost.DMatrix], tuple[str, float]]:
-    """The NDCG that we judge by; XGBoost's own breaks ties by the order of rows and stops at tied trees."""
-    ideal = dcg_per_group(valid.gains, valid.gains, valid.group_offsets, k)
-    some = ideal > 0
-
-    def ndcg(scores: Floats, _matrix: xgboost.DMatrix) -> tuple[str, float]:
-        gained = dcg_per_group(scores, valid.gains, valid.group_offsets, k)
-        return "ndcg", float((gained[some] / ideal[some]).mean())
-
-    return ndcg
 
 
 def _without_history(booster: xgboost.Booster) -> bytes:
