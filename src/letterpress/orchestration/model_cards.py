@@ -100,7 +100,7 @@ def _limits_of_data(training: Mapping[str, Any]) -> Iterator[str]:
         days = half_life["days"]
         yield f"Half of what it learned no longer holds after {days:.3g} days; train it anew by then."
     if training.get("stopped_by") == "folds":
-        yield "Slates were too few to hold any out: folds told how many trees, and it learned from all of them."
+        yield "Slates were too few to hold any out: folds told how many trees, and it learned from all."
     if unripe := training.get("unripe_slates"):
         yield f"{unripe:,} slates were too young for their outcomes to be in, and were left out."
     if recomputed := training.get("recomputed_rows"):
