@@ -38,4 +38,15 @@ def command(
 def _describe(trained: dict[str, Any]) -> str:
     strongest = ", ".join(f"{name} {share:.0%}" for name, share in list(trained["importance"].items())[:5])
     slates = ", ".join(f"{trained[part]['slates']} to {part}" for part in ("train", "valid", "test"))
-    return f"{trained['model']}: {trained['trees']} trees on {slates} (slates); by gain: {strongest}"
+    trees = f"{trained['model']}: {trained['trees']} trees on {slates} (slates)"
+    return f"{trees}; by gain: {strongest}; {_describe_age(trained['resiliency'])}"
+
+
+def _describe_age(resiliency: dict[str, Any]) -> str:
+    half_life = resiliency["half_life"]
+    if half_life is None:
+        return "how fast the data ages cannot be told"
+    if not half_life["is_demonstrated"]:
+        return "no decay of the data is demonstrated"
+    days, low, high = (f"{half_life[name]:.3g}" for name in ("days", "low", "high"))
+    return f"half-life of the data {days} days [{low}, {high}], weights {resiliency['weights']}"
