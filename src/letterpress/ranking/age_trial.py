@@ -12,7 +12,14 @@ from letterpress.datasets.training_set import TrainingSet
 from letterpress.errors import NotEnoughDataError
 from letterpress.evaluation.ndcg import ndcg_per_group
 from letterpress.evaluation.paired_bootstrap import Interval, paired_bootstrap
-from letterpress.ranking.data_age import DataAge, measure_data_age, partition_scores, weigh_by_age
+from letterpress.ranking.data_age import (
+    MOST_SLATES,
+    DataAge,
+    measure_data_age,
+    partition_scores,
+    sampled_over_time,
+    weigh_by_age,
+)
 from letterpress.ranking.item_cohorts import Cohort
 from letterpress.ranking.rank_slates import tells_orders_apart
 from letterpress.ranking.scorer import Scorer
@@ -49,8 +56,9 @@ def try_weights(
 ) -> AgeTrial:
     """`train` with weights by age, where it is demonstrated that with them `fit` orders `later` better.
 
-    Where no decay is demonstrated nothing is tried. Where it is, the weights may still lose: slates that
-    weigh little are missed, and features that follow what is counted do not age with what they once meant.
+    Where no decay is demonstrated nothing is tried. Where it is, weights may still lose: slates that weigh
+    little are missed, and features that follow what is counted do not age with what they once meant. At most
+    20,000 slates, evenly over time, tell.
 
     Raises:
         NotEnoughDataError: as `fit` does.
@@ -58,13 +66,13 @@ def try_weights(
     age = measure_data_age(train)
     if not age.weighs:
         return AgeTrial(train, age, None)
-    weighted = weigh_by_age(train, age)
-    ndcg = [_ndcg(fit(part), later, k) for part in (train, weighted)]
+    some = sampled_over_time(train, MOST_SLATES)
+    ndcg = [_ndcg(fit(part), later, k) for part in (some, weigh_by_age(some, age))]
     try:
         change = paired_bootstrap(ndcg[0], ndcg[1], later.campaign_codes, seed=seed)
     except NotEnoughDataError:  # nobody can tell whether they help
         return AgeTrial(train, age, None)
-    return AgeTrial(weighted if change.low > 0.0 else train, age, change)
+    return AgeTrial(weigh_by_age(train, age) if change.low > 0.0 else train, age, change)
 
 
 def _ndcg(scorer: Scorer, later: TrainingSet, k: int) -> NDArray[np.float64]:
