@@ -13,10 +13,10 @@ from threadpoolctl import threadpool_limits
 
 from letterpress.datasets.training_set import MICROSECONDS_PER_HOUR, TrainingSet
 from letterpress.errors import NotEnoughDataError
+from letterpress.evaluation.associations import associations
 from letterpress.evaluation.resiliency import (
     FEWEST_WINDOWS,
     HalfLife,
-    associations,
     half_life_of,
     half_lives_by_feature,
 )
