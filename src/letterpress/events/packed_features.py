@@ -1,4 +1,4 @@
-"""Feature vectors as bytes: a third of what the same numbers take as decimals, and written in no time.
+"""Feature vectors as bytes: a third of what the same numbers take as decimals (ADR 0032).
 
 A model sees float32. As decimals each of them needs the 17 digits of the double that it is read back as.
 """

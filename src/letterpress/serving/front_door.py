@@ -1,4 +1,4 @@
-"""Ranks before BentoML's middleware does its part: a task, a timer and a tracing check for every request.
+"""Ranks before BentoML's middleware does its part: a task, a timer and a tracing check a request (ADR 0033).
 
 BentoML puts the middleware of others behind its own. When the server starts, everything is told so by a
 message of the ASGI lifespan, which passes all middleware and names the application that it belongs to.
