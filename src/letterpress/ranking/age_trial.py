@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from letterpress.datasets.training_set import TrainingSet
 from letterpress.errors import NotEnoughDataError
-from letterpress.evaluation.ndcg import ndcg_per_group
 from letterpress.evaluation.paired_bootstrap import Interval, paired_bootstrap
 from letterpress.ranking.data_age import (
     MOST_SLATES,
@@ -21,7 +17,7 @@ from letterpress.ranking.data_age import (
     weigh_by_age,
 )
 from letterpress.ranking.item_cohorts import Cohort
-from letterpress.ranking.rank_slates import tells_orders_apart
+from letterpress.ranking.rank_slates import ndcg_by
 from letterpress.ranking.scorer import Scorer
 
 
@@ -67,15 +63,9 @@ def try_weights(
     if not age.weighs:
         return AgeTrial(train, age, None)
     some = sampled_over_time(train, MOST_SLATES)
-    ndcg = [_ndcg(fit(part), later, k) for part in (some, weigh_by_age(some, age))]
+    ndcg = [ndcg_by(fit(part), later, k) for part in (some, weigh_by_age(some, age))]
     try:
         change = paired_bootstrap(ndcg[0], ndcg[1], later.campaign_codes, seed=seed)
     except NotEnoughDataError:  # nobody can tell whether they help
         return AgeTrial(train, age, None)
     return AgeTrial(weigh_by_age(train, age) if change.low > 0.0 else train, age, change)
-
-
-def _ndcg(scorer: Scorer, later: TrainingSet, k: int) -> NDArray[np.float64]:
-    ndcg = ndcg_per_group(scorer.score(later.features), later.gains, later.group_offsets, k)
-    ndcg[~tells_orders_apart(later)] = np.nan
-    return ndcg

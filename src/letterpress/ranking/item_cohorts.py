@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from letterpress.datasets.training_set import TrainingSet
 from letterpress.errors import NotEnoughDataError
-from letterpress.evaluation.ndcg import ndcg_per_group
 from letterpress.evaluation.paired_bootstrap import Interval, paired_bootstrap
 from letterpress.ranking.data_age import ages_in_days, sampled_over_time
-from letterpress.ranking.rank_slates import tells_orders_apart
+from letterpress.ranking.rank_slates import ndcg_by
 from letterpress.ranking.scorer import Scorer
 
 Floats = NDArray[np.float64]
@@ -62,7 +61,7 @@ def cohorts_by_age(train: TrainingSet, later: TrainingSet, fit: Fit, *, k: int, 
     of_rows = cohorts[train.item_codes]
     codes = np.unique(of_rows).tolist()
     some = sampled_over_time(train, MOST_SLATES)
-    changes = {} if len(codes) < 2 else _changes(some, cohorts[some.item_codes], later, fit, k=k, seed=seed)
+    changes = _changes(some, cohorts[some.item_codes], later, fit, k=k, seed=seed)
     return [
         Cohort(
             youngest_days=(0, *EDGES_DAYS)[code],
@@ -91,18 +90,16 @@ def _cohorts_of(ages: Floats) -> NDArray[np.int64]:
 def _changes(
     train: TrainingSet, of_rows: NDArray[np.int64], later: TrainingSet, fit: Fit, *, k: int, seed: int
 ) -> dict[int, Interval]:
-    """What becomes of NDCG without each cohort; those without which nothing can be learnt are absent."""
-    whole, found = _ndcg(fit(train), later, k), {}
-    for code in np.unique(of_rows).tolist():
+    """What becomes of NDCG without each cohort; empty where there is but one: nothing is left without it."""
+    codes = np.unique(of_rows).tolist()
+    if len(codes) < 2:
+        return {}
+    whole = ndcg_by(fit(train), later, k)
+    found = {}
+    for code in codes:
+        without = ndcg_by(fit(train.take_rows(of_rows != code)), later, k)
         try:
-            without = _ndcg(fit(train.take_rows(of_rows != code)), later, k)
             found[code] = paired_bootstrap(whole, without, later.campaign_codes, seed=seed)
-        except NotEnoughDataError:
+        except NotEnoughDataError:  # later slates are of too few campaigns
             continue
     return found
-
-
-def _ndcg(scorer: Scorer, later: TrainingSet, k: int) -> Floats:
-    ndcg = ndcg_per_group(scorer.score(later.features), later.gains, later.group_offsets, k)
-    ndcg[~tells_orders_apart(later)] = np.nan
-    return ndcg

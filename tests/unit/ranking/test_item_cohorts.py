@@ -89,3 +89,13 @@ def test_an_item_is_as_old_as_its_first_slate(train: TrainingSet) -> None:
     )
     labels = [each.label for each in cohorts_by_age(again, world(50, 4), fit, k=4, seed=1)]
     assert labels == ["7 to 28 days", "28 to 90 days"]
+
+
+def test_a_cohort_that_is_all_of_what_is_looked_at_is_not_dropped(train: TrainingSet) -> None:
+    rare = TrainingSet.joined(
+        [train.take(np.arange(len(train)) >= 400), *[train.take(train.shown_at < 0)] * 10]
+    )
+    first = np.zeros(len(rare), bool)
+    first[1] = True
+    few = cohorts_by_age(rare.take(first), world(50, 4), fit, k=4, seed=1)
+    assert [each.change for each in few] == [None]
