@@ -20,6 +20,8 @@ from letterpress.settings import Settings
 RECOMMENDER = "image_enhancement"
 PLACES = 8
 SECONDS_BETWEEN = 4
+VISITS: tuple[str | None, ...] = ("first", "second", None)
+DISMISSED = 0.3
 PICTURES = get_recommender(RECOMMENDER)
 HOUR = timedelta(hours=1)
 
@@ -62,15 +64,19 @@ class Editor:
             "send_at": (self.service.clock.now() + HOUR * self.rng.uniform(0, 90)).isoformat(),
         }
         document = {"recommender": RECOMMENDER, "tenant": tenant, "campaign": campaign, "slot": "hero"}
+        document["session_id"] = self.rng.choice(VISITS)
         answer = await self.service.rank_document({**document, "items": self._items(tenant), "k": PLACES})
         return {"tenant": tenant, **answer}
 
     async def react(self, slate: dict[str, Any]) -> None:
         """Choose an item of the slate, and send it to 500."""
-        chosen = self.rng.choice(slate["items"])["item_id"]
+        chosen, dismissed = (each["item_id"] for each in self.rng.sample(slate["items"], 2))
         common = {"tenant": slate["tenant"], "recommender": RECOMMENDER, "slate_id": slate["slate_id"]}
         common |= {"occurred_at": self.service.clock.now().isoformat(), "item_id": chosen}
         events = [{"type": "interaction", "event_id": f"{slate['slate_id']}-i", "action": "chosen", **common}]
+        if self.rng.random() < DISMISSED:
+            events += [{**events[0], "event_id": f"{slate['slate_id']}-d", "action": "dismissed"}]
+            events[-1]["item_id"] = dismissed
         events += [
             {
                 "type": "outcome",

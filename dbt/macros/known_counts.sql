@@ -162,8 +162,8 @@ left join {{ entity }}
 {{- return(suffixes) -}}
 {%- endmacro -%}
 
-{#- The slate hours whose examples may change: those touched, those from which on other counts were known, and
-    those of which more or fewer have a score than before. -#}
+{#- The slate hours whose examples may change: those touched, those from which on other counts were known (a session's
+    are known at once), and those of which more or fewer have a score than before. -#}
 {%- macro example_hours_to_rewrite() -%}
 {%- set scored_anew -%}
 select hour
@@ -177,5 +177,5 @@ from (
 group by hour
 having sum(n) != 0
 {%- endset -%}
-{{- return(slate_hours_that_know(publication_lag_hours(), scored_anew)) -}}
+{{- return(slate_hours_that_know(-1, scored_anew)) -}}
 {%- endmacro -%}

@@ -163,8 +163,9 @@ order by as_of_at
 {%- endmacro -%}
 
 {#- The slate hours to rewrite of rows that also depend on what was known `hours_after` hours before: all from the
-    first moment on at which something else was known. `more` asks for further hours. -#}
-{%- macro slate_hours_that_know(hours_after, more) -%}
+    first moment on at which something else was known; with -1 hours what arrives is known at once. `more` asks for
+    further hours. -#}
+{%- macro slate_hours_that_know(hours_after, more=none) -%}
 {%- if not is_partial() -%}
 {{- return(none) -}}
 {%- endif -%}
@@ -182,8 +183,10 @@ select hour from touched
 union
 select distinct slate_items.hour from {{ ref('fct_slate_items') }} as slate_items, changed
 where slate_items.shown_at >= changed.known_at
+{%- if more %}
 union
 {{ more }}
+{%- endif %}
 order by hour
 {%- endset -%}
 {{- return(ask_list(query)) -}}
@@ -208,9 +211,9 @@ order by hour
 {%- endmacro -%}
 
 {#- Whether something happened in the hour `since` or later; opens only files that have such hours. -#}
-{%- macro is_reaction_since(since) -%}
+{%- macro is_reaction_since(since, at='reacted_at') -%}
 (stored_as >= '{{ since }}' or stored_as = '{{ since[:10] }}')
-    and reacted_at >= {{ start_of_hour(since) }}
+    and {{ at }} >= {{ start_of_hour(since) }}
 {%- endmacro -%}
 
 {#- Pre-hooks, in the transaction of the insert that follows: readers see the old rows or the new ones. -#}

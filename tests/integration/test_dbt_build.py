@@ -15,7 +15,9 @@ import pyarrow as pa
 import pytest
 
 from letterpress.errors import BrokenError, GateFailedError, NotEnoughDataError, UsageError
+from letterpress.events.session import SESSION_SPAN
 from letterpress.events.types import (
+    Action,
     AnyEvent,
     CampaignContext,
     Experiment,
@@ -27,7 +29,7 @@ from letterpress.events.types import (
     Slate,
 )
 from letterpress.features import entity_keys
-from letterpress.features.columns import count_column
+from letterpress.features.columns import SESSION_COUNTS, count_column
 from letterpress.lake.partitions import HourRange
 from letterpress.lake.raw_schema import partition_path
 from letterpress.lake.snapshots import COUNT_NAMES, ENTITIES, WINDOWS, Snapshot
@@ -42,7 +44,7 @@ from letterpress.recommenders import RECOMMENDERS
 from letterpress.settings import FeatureSettings, Settings
 
 WriteRaw = Callable[[Path, Iterable[AnyEvent]], None]
-HOUR = timedelta(hours=1)
+HOUR, MICROSECOND = timedelta(hours=1), timedelta(microseconds=1)
 MARTS = (
     "fct_slate_items",
     "fct_outcomes",
@@ -57,6 +59,7 @@ MARTS = (
     "ftr_enhancement_hours",
     "ftr_tenant_hours",
     "ftr_send_hour_hours",
+    "ftr_slate_sessions",
     "training_examples",
 )
 STARTS = {
@@ -68,6 +71,7 @@ STARTS = {
 }
 TARGETS = ("chosen", "delivered", "clicked", "converted", "unsubscribed", "email_score")
 KINDS: tuple[tuple[OutcomeKind, int], ...] = (("delivered", 900), ("clicked", 20), ("unsubscribed", 2))
+ACTIONS: tuple[Action, ...] = ("chosen", "chosen", "chosen", "dismissed")
 ENHANCEMENTS = ("original", "warm", "cool", "sharpen", "brighten")
 
 
@@ -113,6 +117,7 @@ class World:
         slate = Slate(
             **common,
             slate_id=f"s{self._number}",
+            session_id=rng.choice(("visit", None)),
             campaign=CampaignContext(
                 campaign_id="c",
                 industry=rng.choice(("food", "travel", None)),
@@ -143,7 +148,7 @@ class World:
             about: dict[str, Any] = {"slate_id": slate.slate_id, "item_id": place.item_id}
             if rng.random() < 0.4:
                 common = self._common(slate.tenant, hours + rng.random(), rng.choice((0.0, 4.0)))
-                self.events.append(Interaction(**common, **about, action="chosen"))
+                self.events.append(Interaction(**common, **about, action=rng.choice(ACTIONS)))
             for kind, most in KINDS:
                 common = self._common(slate.tenant, hours + 12 * rng.random(), rng.choice((0.0, 9.0)))
                 self.events.append(Outcome(**common, **about, kind=kind, count=rng.randrange(most)))
@@ -170,7 +175,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, log: list[AnyEvent], write_r
     settings = Settings(home=tmp_path_factory.mktemp("built"))
     write_raw(settings.paths.raw, log)
     result = build_features(settings)
-    assert result["models"] == 25
+    assert result["models"] == 26
     assert result["tests"] > 20
     return settings
 
@@ -374,6 +379,57 @@ def test_windows_hold_what_arrived_in_so_many_whole_days_and_today(built: Settin
         differ += f", count(*) filter (where {entity}_shown_7d > {entity}_shown_1d) as recent"
         (found,) = read_table(built, f"{differ} from training_examples").to_pylist()
         assert min(found.values()) > 0
+
+
+def first_slates(log: list[AnyEvent]) -> list[Slate]:
+    """The first copy of each slate of a session."""
+    slates = sorted((each for each in log if isinstance(each, Slate) and each.session_id), key=arrival)
+    return list({(each.tenant, each.slate_id): each for each in reversed(slates)}.values())
+
+
+def session_moves(log: list[AnyEvent], slates: list[Slate]) -> list[tuple[str, str, datetime]]:
+    """(tenant, what, when it became known) of all that sessions did; all of a tenant are one."""
+    moves = [(each.tenant, "asked", arrival(each)) for each in slates]
+    by_id = {(each.tenant, each.slate_id): each for each in slates}
+    told: dict[tuple[str, str, str, str], datetime] = {}
+    for each in log:
+        if not isinstance(each, Interaction) or (each.tenant, each.slate_id) not in by_id:
+            continue
+        if hour_of(by_id[each.tenant, each.slate_id]) <= hour_of(each):
+            key = (each.tenant, each.slate_id, each.item_id, each.action)
+            told[key] = min(arrival(each), told.get(key, arrival(each)))
+    for (tenant, slate_id, _, action), at in told.items():
+        shown = arrival(by_id[tenant, slate_id])
+        if abs(at - shown) <= SESSION_SPAN:
+            moves.append((tenant, action, max(at, shown)))
+    return moves
+
+
+def test_the_pace_of_a_session_is_what_it_did_in_the_half_hour_before(
+    built: Settings, log: list[AnyEvent]
+) -> None:
+    """Counted anew, move by move."""
+    slates = first_slates(log)
+    moves, expected = session_moves(log, slates), {}
+    for slate in slates:
+        until = min(slate.occurred_at, arrival(slate))
+        before = [move for move in moves if move[0] == slate.tenant and move[2] < until]
+        recent = [(what, at) for _, what, at in before if at >= until - SESSION_SPAN]
+        asked, chosen = ([at for what, at in recent if what == name] for name in ("asked", "chosen"))
+        since = min([at for _, at in recent], default=until)
+        edits = len(recent) - len(asked)
+        expected[slate.tenant, slate.slate_id] = (
+            len(asked),
+            len(chosen),
+            edits,
+            (until - since) // MICROSECOND,
+        )
+    names = ", ".join(SESSION_COUNTS)
+    rows = read_table(built, f"select distinct tenant, slate_id, {names} from training_examples")  # noqa: S608
+    found = {tuple(row.values())[:2]: tuple(row.values())[2:] for row in rows.to_pylist()}
+    assert {key: pace for key, pace in found.items() if pace[0] is not None} == expected
+    assert len(found) > len(expected) > 20
+    assert min(max(pace[place] for pace in expected.values()) for place in range(3)) >= 2
 
 
 def test_a_publication_lag_takes_the_last_hours_away(

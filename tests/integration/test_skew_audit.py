@@ -95,6 +95,13 @@ def record_of(settings: Settings, clock: ManualClock) -> AuditRecord:
     return record
 
 
+def asked_before(settings: Settings) -> list[float]:
+    """What newest slates of a session logged as its requests before; 0 where none was known."""
+    slates = [find_slate(settings.paths, slate_id) for slate_id in slate_ids(settings, count=20)]
+    column = feature_names(PICTURES).index("session_requests")
+    return [(each.items[0].features or [])[column] or 0.0 for each in slates]
+
+
 def skewed_features(record: AuditRecord) -> set[str]:
     return {each["name"] for each in record.features if each["mismatches"]}
 
@@ -108,6 +115,7 @@ def test_ten_thousand_vectors_that_the_service_logged_come_out_of_raw_again_bit_
     assert len(read_history(served.paths)) == 2
     assert record.not_comparable == {}
     assert {each["compared"] for each in record.features} == {record.compared}
+    assert max(asked_before(served)) > 5, "sessions went on while the service counted them"
     report_skew(served)
     assert "every bit was the same" in (served.paths.site / PAGE).read_text()
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from letterpress.errors import UsageError, as_clause
 from letterpress.features import columns_for_batch, compute_features, feature_names
-from letterpress.features.columns import count_columns
+from letterpress.features.columns import SESSION_COUNTS, count_columns
 from letterpress.recommenders import Recommender
 
 _TEXT_MAP, _NUMBER_MAP = pa.map_(pa.string(), pa.string()), pa.map_(pa.string(), pa.float64())
@@ -60,7 +60,7 @@ def _completed(table: pa.Table, recommender: Recommender) -> pa.Table:
     table = _with_map(table, "attributes", recommender.attributes, _NUMBER_MAP)
     table = _with_map(table, "item_labels", tuple(item_labels), _TEXT_MAP)
     table = _with_map(table, "context_labels", tuple(labels), _TEXT_MAP)
-    wanted = dict.fromkeys(labels, pa.string()) | dict.fromkeys(counts, pa.int64())
+    wanted = dict.fromkeys(labels, pa.string()) | dict.fromkeys((*counts, *SESSION_COUNTS), pa.int64())
     wanted |= {"mobile_share": pa.float64(), "send_at": _INSTANT, "shown_at": _INSTANT}
     for name, kind in wanted.items():
         if name not in table.column_names:

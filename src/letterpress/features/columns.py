@@ -28,6 +28,8 @@ SHARED_ENTITIES = frozenset({"tenant", "send_hour"})
 """Those of which all items of a request have the same key."""
 WINDOWS = ("birth", "28d", "7d", "1d")
 """What a snapshot counts over, from the longest."""
+SESSION_COUNTS = ("session_requests", "session_choices", "session_edits", "session_microseconds")
+"""What a session did in its last `SESSION_SPAN`, and since when: columns of `training_examples`."""
 KEY_SEPARATOR = "\x1f"
 CONTEXT_NUMBERS = ("mobile_share", "send_hour", "send_weekday", "hours_to_send")
 """What is known of a campaign beside its labels; hours and days (Monday is 0) are UTC."""
@@ -37,6 +39,7 @@ _FIELDS = frozenset(CampaignContext.__struct_fields__)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _THURSDAY = 3  # the first day of 1970
 _MISSING = KEY_SEPARATOR  # no text of the log holds a control character
+_NO_SESSION = np.full((len(SESSION_COUNTS), 1), np.nan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,8 @@ class Columns:
 
     `(6 * windows * entities, n_rows)`. Doubles hold integers below 2**53 exactly.
     """
+    session: NDArray[np.float64]
+    """`(4, 1 or n_rows)`: `SESSION_COUNTS`."""
     texts: tuple[str | None, ...] = ()
     """Of each item, where the recommender declares that its items have one."""
 
@@ -133,11 +138,13 @@ def columns_for_request(
     counts: Mapping[str, NDArray[np.int64]],
     shown_at: datetime,
     live: Mapping[str, NDArray[np.int64]] | None = None,
+    session: Sequence[int] | None = None,
 ) -> Columns:
     """Columns of one request: one campaign, `attributes` `(n, n_attributes)` and `labels` of its items.
 
     Counts of an entity are `(n, windows * 6)`, or `(1, windows * 6)` where all items have the same. Those of
-    `live`, `(n, 6)` or `(1, 6)`, are what became known since: it lies in every window.
+    `live`, `(n, 6)` or `(1, 6)`, are what became known since: it lies in every window. `session`
+    are its `SESSION_COUNTS`, None where they are not known.
     """
     nan = float("nan")
     context = np.array(context_row(recommender, campaign, shown_at), np.float64)[:, None]
@@ -151,6 +158,7 @@ def columns_for_request(
         attributes.T,
         item_codes,
         _request_counts(recommender, counts, live, len(labels)),
+        _NO_SESSION if session is None else np.array(session, np.float64)[:, None],
         _request_texts(recommender, labels),
     )
 
@@ -251,8 +259,20 @@ def columns_for_batch(recommender: Recommender, table: pa.Table) -> Columns:
         _stack(attributes, table),
         _stack(item_codes, table),
         _stack(counts, table),
+        _batch_session(recommender, table),
         _batch_texts(recommender, table),
     )
+
+
+def has_session(recommender: Recommender) -> bool:
+    """Whether features of a recommender read what the session did."""
+    return "session" in recommender.feature_views
+
+
+def _batch_session(recommender: Recommender, table: pa.Table) -> NDArray[np.float64]:
+    if not has_session(recommender):
+        return _NO_SESSION
+    return _stack([_float64(table[name]) for name in SESSION_COUNTS], table)
 
 
 def _batch_texts(recommender: Recommender, table: pa.Table) -> tuple[str | None, ...]:

@@ -13,6 +13,7 @@ from letterpress.recommenders import Recommender
 
 LABELS: dict[str, str] = {
     "audience": "tells of the recipients: their segment, or the devices they read on",
+    "builder": "tells of the person who builds the e-mail: how fast they work",
     "shared": "counted over all tenants, so it tells one of the others",
 }
 """How a feature may be sensitive."""

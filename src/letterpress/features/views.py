@@ -18,6 +18,7 @@ from letterpress.features.picture_fit_view import picture_fit_view
 from letterpress.features.picture_view import attributes_view, picture_view
 from letterpress.features.resiliency_view import resiliency_view
 from letterpress.features.send_time_view import send_time_view
+from letterpress.features.session_view import session_view
 from letterpress.features.text_view import sentence_view, text_view
 from letterpress.recommenders import Recommender
 
@@ -33,6 +34,7 @@ VIEWS: dict[str, MakeView] = {
     "resiliency": resiliency_view,
     "send_time": send_time_view,
     "sentence": sentence_view,
+    "session": session_view,
     "text": text_view,
 }
 

@@ -7,6 +7,7 @@ and delete the landed one at any time, and a worker that starts finds everything
 from __future__ import annotations
 
 import contextlib
+import secrets
 from datetime import datetime
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from letterpress.settings import Home
 
 OPEN_SUFFIX = ".open"
 _LOST = "lost-until"
+_ERASED = "erased"
+_TOKEN_BYTES = 16
 
 
 def live_log_folder(live: Path) -> Path:
@@ -56,4 +59,17 @@ def lost_until(home: Home) -> datetime | None:
     """Counts that begin at or before this moment would miss something; None when nothing was lost."""
     with contextlib.suppress(FileNotFoundError, ValueError):
         return datetime.fromisoformat((home.live / _LOST).read_text())
+    return None
+
+
+def note_erased(home: Home) -> None:
+    """Tell workers that lines which they may have counted are gone."""
+    write_atomically(home.live / _ERASED, secrets.token_bytes(_TOKEN_BYTES))
+
+
+def erased_mark(home: Home) -> tuple[int, int] | None:
+    """Other numbers after every `note_erased`; None before the first."""
+    with contextlib.suppress(FileNotFoundError):
+        status = (home.live / _ERASED).stat()
+        return status.st_ino, status.st_mtime_ns
     return None

@@ -20,6 +20,8 @@ from letterpress.settings import Home, RetentionSettings
 
 PERSONAL = tuple(sorted({name for event in EVENT_NAMES for name in personal_fields(event)}))
 """The columns of raw that hold keyed hashes of people."""
+IDENTIFIER = "identifier"
+"""What limits call them."""
 _SCHEMA = """
 create table if not exists retained (
     at text not null, event text not null, older_than text not null,
@@ -48,7 +50,7 @@ def retain(home: Home, retention: RetentionSettings, at: datetime, *, wait_secon
         AlreadyRunningError: an ingest, or another of these, runs.
         StorageError: a file of raw is damaged; nothing was changed.
     """
-    limits = _limits(retention, at)
+    limits = limits_of(retention, at)
     if not limits:
         return Retained({}, {}, 0, [])
     with hold_ingest_lock(home, wait_seconds):
@@ -63,17 +65,22 @@ def retain(home: Home, retention: RetentionSettings, at: datetime, *, wait_secon
     return Retained(removed, unlinked, len(staged.files), [each.key for each in ranges])
 
 
-def _limits(retention: RetentionSettings, at: datetime) -> dict[str, datetime]:
+def limits_of(retention: RetentionSettings, at: datetime) -> dict[str, datetime]:
     """The moment before which events of a type, or identifiers, are too old."""
     whole = parse_hour(format_hour(at)) + HOUR
-    days = {name: getattr(retention, f"{name}_days") for name in (*EVENT_NAMES, "identifier")}
+    days = {name: getattr(retention, f"{name}_days") for name in (*EVENT_NAMES, IDENTIFIER)}
     return {name: whole - timedelta(days=each) for name, each in days.items() if each is not None}
+
+
+def is_too_old(at: datetime, limit: datetime | None) -> bool:
+    """Whether an hour ends before `limit`: that in which `at` lies."""
+    return limit is not None and at < limit - HOUR
 
 
 def _judge(limits: Mapping[str, datetime], event: str, rows: pa.Table) -> Change:
     remove = _older(rows, limits.get(event))
     unlink = {
-        name: _older(rows, limits.get("identifier")) & pc.is_valid(rows[name]).to_numpy()
+        name: _older(rows, limits.get(IDENTIFIER)) & pc.is_valid(rows[name]).to_numpy()
         for name in PERSONAL
         if name in rows.column_names
     }
@@ -107,7 +114,7 @@ def _note(
 ) -> None:
     ledger.execute(_SCHEMA)
     for event in sorted({*removed, *unlinked}):
-        limit = limits.get(event if event in removed else "identifier", at)
+        limit = limits.get(event if event in removed else IDENTIFIER, at)
         ledger.execute(
             "insert into retained values (?, ?, ?, ?, ?)",
             (at.isoformat(), event, limit.isoformat(), removed.get(event, 0), unlinked.get(event, 0)),

@@ -12,7 +12,8 @@ from letterpress.lake.identity_store import rebuild_identity
 from letterpress.lake.ingest_lock import hold_ingest_lock
 from letterpress.lake.ledger import adjust_rows, adjusted_rows, finish_moves, open_ledger, total_counts
 from letterpress.lake.ledger_balance import check_balance, count_raw
-from letterpress.lake.retention import retain
+from letterpress.lake.live_erasure import retain_in_live
+from letterpress.lake.retention import limits_of, retain
 from letterpress.lake.verify import verify_lake
 from letterpress.log import log_step
 from letterpress.settings import Settings
@@ -57,7 +58,7 @@ def require_undamaged(settings: Settings) -> dict[str, Any]:
 
 
 def apply_retention(settings: Settings, clock: Clock | None = None) -> dict[str, Any]:
-    """Drop and unlink what is older than the settings allow: counts by event type, and `ranges` to build.
+    """What was older than the settings allow: counts by event type, `live` lines, and `ranges` to build.
 
     Raises:
         AlreadyRunningError: an ingest is under way.
@@ -66,8 +67,9 @@ def apply_retention(settings: Settings, clock: Clock | None = None) -> dict[str,
     at = (clock or ScaledClock(settings.paths.clock)).now()
     with log_step("retain") as counts:
         done = retain(settings.paths, settings.retention, at)
-        counts.update(removed=sum(done.removed.values()), unlinked=sum(done.unlinked.values()))
-    return asdict(done)
+        live = retain_in_live(settings.paths, limits_of(settings.retention, at))
+        counts.update(removed=sum(done.removed.values()), unlinked=sum(done.unlinked.values()), live=live)
+    return {**asdict(done), "live": live}
 
 
 def compact_lake(settings: Settings, *, wait_seconds: float = 30.0) -> dict[str, Any]:

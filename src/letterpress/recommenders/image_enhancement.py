@@ -70,7 +70,7 @@ IMAGE_ENHANCEMENT = Recommender(
             selected_by="chosen",
         ),
     ),
-    feature_views=("campaign", "picture", "picture_fit", "evidence"),
+    feature_views=("campaign", "session", "picture", "picture_fit", "evidence"),
     judge="ndcg",
     gates=Gates(min_training_slates=500, min_test_slates=200, epsilon=0.005),
     attributes=(

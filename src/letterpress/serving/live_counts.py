@@ -31,6 +31,7 @@ from letterpress.serving.live_events import (
     microseconds,
     moment_of,
 )
+from letterpress.serving.live_sessions import LiveSessions, SessionCounts, SessionName
 from letterpress.serving.live_slates import HOUR, KnownPlace, LiveSlates, Reaction, reaction_of
 from letterpress.serving.live_table import Gains, Group, LiveTables, Place
 
@@ -49,6 +50,8 @@ class LiveRead:
     until: datetime
     counts: dict[str, NDArray[np.int64]]
     """By entity, (n_keys, 6)."""
+    session: SessionCounts | None = None
+    """Of the session that was asked for."""
 
 
 class LiveCounts:
@@ -57,6 +60,7 @@ class LiveCounts:
     def __init__(self, snapshot: Snapshot) -> None:
         self._tables = LiveTables()
         self.slates = LiveSlates(snapshot, self._tables)
+        self.sessions = LiveSessions()
         self.first_hour = first_hour_of(snapshot)
         self.until: datetime | None = None
         self.events = 0
@@ -74,18 +78,27 @@ class LiveCounts:
     @property
     def remembered(self) -> int:
         """Events and slates in memory."""
-        return sum(map(len, self._seen.values())) + len(self.slates) + self.slates.waiting
+        return (
+            sum(map(len, self._seen.values())) + len(self.slates) + self.slates.waiting + len(self.sessions)
+        )
 
     def read(
-        self, snapshot: Snapshot, recommender: str, keys: Mapping[str, Sequence[str]]
+        self,
+        snapshot: Snapshot,
+        recommender: str,
+        keys: Mapping[str, Sequence[str]],
+        session: SessionName | None = None,
     ) -> LiveRead | None:
         """What to add for `keys` (by entity) to counts of `snapshot`; None while it belongs to another."""
         with self._lock:
             if self.until is None or self._snapshot_id != snapshot.snapshot_id:
                 return None
-            if microseconds(self.until) // HOUR < self.first_hour:
+            until = microseconds(self.until)
+            if until // HOUR < self.first_hour:
                 return None  # a worker that has just begun still reads what the snapshot holds
-            return LiveRead(self.until, self._tables.find(recommender, keys))
+            counts = self._tables.find(recommender, keys)
+            pace = None if session is None else self.sessions.read(session, until + 1)
+            return LiveRead(self.until, counts, pace)
 
     def all_keys(self) -> dict[Place, dict[str, list[int]]]:
         """Every key with its counts, by recommender and entity."""
@@ -111,6 +124,7 @@ class LiveCounts:
         if not events:
             self._add([], until)
         self.events += len(events)
+        self.sessions.forget(microseconds(until))
 
     def rebase(self, snapshot: Snapshot) -> None:
         """Go on from a newer snapshot: what it holds is taken away.
@@ -154,6 +168,8 @@ class LiveCounts:
         if isinstance(event, LiveItem):
             self.slates.describe(event)
             return []
+        if isinstance(event, LiveInteraction):
+            self.sessions.react(event)
         if not self._is_new(event):
             return []
         if isinstance(event, LiveSlate):
@@ -181,6 +197,8 @@ class LiveCounts:
         name = hash_name(slate.recommender, slate.tenant, slate.slate_id)
         hour = microseconds(slate.received_at) // HOUR
         items = self.slates.add(slate, name)
+        if items or hour < self.first_hour:  # the snapshot holds no sessions
+            self.sessions.show(slate, name)
         gains: list[Gain] = [(hour, items, _SHOWN, 1)] if items else []
         for reaction in self.slates.take_waiting(name):
             gains += self._react(reaction)

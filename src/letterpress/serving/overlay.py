@@ -11,13 +11,14 @@ from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 
 from letterpress.clock import Clock
-from letterpress.lake.live_log import lost_until
+from letterpress.lake.live_log import erased_mark, lost_until
 from letterpress.lake.received_mark import read_marks
 from letterpress.lake.recent_slates import REACTED_DAYS
 from letterpress.lake.snapshots import Snapshot
 from letterpress.log import logger
 from letterpress.serving.live_counts import LiveCounts, LiveRead, first_hour_of
 from letterpress.serving.live_events import LiveEvent
+from letterpress.serving.live_sessions import SessionName
 from letterpress.serving.live_tail import LiveTail
 from letterpress.serving.messages import LiveState
 from letterpress.settings import Home
@@ -48,6 +49,7 @@ class Overlay:
         self.counts: LiveCounts | None = None
         """Made with the first snapshot; only the thread of this overlay changes it."""
         self._pending: list[LiveEvent] = []
+        self._erased = erased_mark(home)
         self._forgot_at = 0.0
         self._frozen_events = 0
         self._is_noted = False
@@ -71,13 +73,17 @@ class Overlay:
         return was_started and not self._thread.is_alive() and not self._stopping.is_set()
 
     def read(
-        self, snapshot: Snapshot, recommender: str, keys: Mapping[str, Sequence[str]]
+        self,
+        snapshot: Snapshot,
+        recommender: str,
+        keys: Mapping[str, Sequence[str]],
+        session: SessionName | None = None,
     ) -> LiveRead | None:
         """What to add to the counts of `snapshot`; None when there is nothing that could be relied on."""
         counts = self.counts
-        return (
-            None if counts is None or self._reason is not None else counts.read(snapshot, recommender, keys)
-        )
+        if counts is None or self._reason is not None:
+            return None
+        return counts.read(snapshot, recommender, keys, session)
 
     def state(self) -> LiveState:
         counts = self.counts
@@ -132,14 +138,18 @@ class Overlay:
         counts.apply(due, complete - _MICROSECOND, pause_seconds=PAUSE_SECONDS)
 
     def _follow(self, snapshot: Snapshot) -> None:
-        """Begin with the first snapshot, go on with newer ones, begin anew with an older one."""
-        counts = self.counts
-        if counts is not None and counts.slates.snapshot is snapshot:
+        """Begin with the first snapshot, go on with newer ones, begin anew with an older one.
+
+        Begin anew too when lines were taken out of the log: a tenant is forgotten in memory as on disk.
+        """
+        counts, erased = self.counts, erased_mark(self._home)
+        is_erased, self._erased = erased != self._erased, erased
+        if counts is not None and counts.slates.snapshot is snapshot and not is_erased:
             if time.monotonic() - self._forgot_at > FORGET_SECONDS:
                 self._forget(snapshot)
             return
         started = time.perf_counter()
-        if counts is None or first_hour_of(snapshot) < counts.first_hour:
+        if counts is None or is_erased or first_hour_of(snapshot) < counts.first_hour:
             self._tail.close()
             self._tail, self._pending = LiveTail(self._home), []
             self.counts = LiveCounts(snapshot)

@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from letterpress.features import SHARED_ENTITIES, FeaturePlan, columns_for_request, entity_keys
+from letterpress.features.columns import has_session
 from letterpress.features.denial import deny_features
 from letterpress.lake.snapshots import Snapshot
 from letterpress.recommenders import Recommender
 from letterpress.serving.candidates import Candidates
 from letterpress.serving.live_counts import LiveRead
+from letterpress.serving.live_sessions import SessionName
 from letterpress.serving.messages import RankRequest
 
 Keys = Mapping[str, list[str]]
@@ -29,6 +31,13 @@ def request_keys(recommender: Recommender, request: RankRequest, candidates: Can
             entity, request.tenant, request.campaign, candidates.item_ids[:n], candidates.labels[:n]
         )
     return found
+
+
+def request_session(recommender: Recommender, request: RankRequest) -> SessionName | None:
+    """The session whose pace features read; None where none do, or the request names none."""
+    if request.session_id is None or not has_session(recommender):
+        return None
+    return recommender.name, request.tenant, request.session_id
 
 
 def request_features(
@@ -56,6 +65,7 @@ def request_features(
         counts,
         shown_at,
         None if live is None else live.counts,
+        None if live is None else live.session,
     )
     features = plan.compute(columns)
     deny_features(recommender, snapshot.denied, request.tenant, features)

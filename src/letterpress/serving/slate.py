@@ -26,7 +26,7 @@ from letterpress.serving.overlay import Overlay
 from letterpress.serving.predictions import Predicted, predict_shown
 from letterpress.serving.private_request import NO_NAMES
 from letterpress.serving.problems import wrong_field
-from letterpress.serving.request_features import request_features, request_keys
+from letterpress.serving.request_features import request_features, request_keys, request_session
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,8 @@ def rank_slate(
     candidates = gather_candidates(model.recommender, snapshot, request, max_items=max_items)
     k = places_to_fill(request.k, model.recommender, len(candidates.item_ids))
     keys = request_keys(model.recommender, request, candidates)
-    live = known.overlay.read(snapshot, model.recommender.name, keys)
+    session = request_session(model.recommender, request)
+    live = known.overlay.read(snapshot, model.recommender.name, keys, session)
     features = request_features(model.recommender, model.plan, snapshot, request, candidates, now, keys, live)
     scores = model.scorer.score(features)
     listed: list[float] = scores.tolist()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from letterpress.events.types import CampaignContext
 from letterpress.features import Columns, attribute_rows, columns_for_request
-from letterpress.features.columns import COUNT_NAMES, WINDOWS, count_column
+from letterpress.features.columns import COUNT_NAMES, SESSION_COUNTS, WINDOWS, count_column
 from letterpress.recommenders import Recommender
 
 INSTANT = pa.timestamp("us", tz="UTC")
@@ -30,6 +30,7 @@ class Row:
     counts: dict[str, list[int]]
     """By entity: for each window the six counts."""
     shown_at: datetime
+    session: tuple[int, int, int, int] | None = None
 
 
 class Rows:
@@ -56,6 +57,8 @@ class Rows:
                 columns[count_column(entity, name, window)] = pa.array(
                     [row.counts[entity][place] for row in rows], pa.int64()
                 )
+        for place, name in enumerate(SESSION_COUNTS):
+            columns[name] = pa.array([row.session and row.session[place] for row in rows], pa.int64())
         return pa.table(columns)
 
     def as_request(self, recommender: Recommender, rows: list[Row]) -> Columns:
@@ -71,6 +74,7 @@ class Rows:
             [row.labels for row in rows],
             counts,
             rows[0].shown_at,
+            session=rows[0].session,
         )
 
 

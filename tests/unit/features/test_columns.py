@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import ast
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from letterpress.events.session import SESSION_SPAN
 from letterpress.events.types import CampaignContext
 from letterpress.features import SHARED_ENTITIES, columns, columns_for_request, entity_keys
 from letterpress.lake import snapshot_layout
@@ -86,6 +87,7 @@ def test_features_and_snapshots_speak_of_the_same_counts() -> None:
         ("entity_keys", {name: list(keys) for name, keys in snapshot_layout.ENTITIES.items()}),
         ("window_days", snapshot_layout.WINDOW_DAYS),
         ("count_names", list(snapshot_layout.COUNT_NAMES)),
+        ("session_minutes", SESSION_SPAN // timedelta(minutes=1)),
     ],
 )
 def test_the_marts_count_what_snapshots_hold(macro: str, expected: object) -> None:

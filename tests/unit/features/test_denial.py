@@ -24,6 +24,7 @@ def test_a_feature_a_view_or_a_label_can_be_denied() -> None:
     assert "enhancement_industry_click_rate" in shared
     assert "fitted_click_rate" in shared, "it begins from the rate of all tenants"
     assert "item_click_rate" not in shared
+    assert names_of("label:builder") == names_of("view:session")
     assert {"segment_code", "mobile_share", "item_segment_click_rate"} <= names_of("label:audience")
 
 

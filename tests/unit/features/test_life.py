@@ -64,4 +64,4 @@ def test_the_time_of_sending_is_missing_where_none_is_planned() -> None:
 
 def _columns(context: NDArray[np.float64]) -> Columns:
     empty = np.empty((0, context.shape[1]))
-    return Columns(context.shape[1], context, empty, empty, empty)
+    return Columns(context.shape[1], context, empty, empty, empty, empty)

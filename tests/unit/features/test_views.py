@@ -59,7 +59,7 @@ def counts() -> st.SearchStrategy[list[int]]:
 @st.composite
 def slates(draw: st.DrawFn, recommender: Recommender) -> list[dict[str, Any]]:
     """Keyword arguments of the rows of one slate."""
-    campaign, shown_at = draw(campaigns(recommender)), draw(MOMENTS)
+    campaign, shown_at, session = draw(campaigns(recommender)), draw(MOMENTS), draw(SESSIONS)
     values = st.floats(-1e6, 1e6)
     items = st.fixed_dictionaries(
         {
@@ -75,7 +75,10 @@ def slates(draw: st.DrawFn, recommender: Recommender) -> list[dict[str, Any]]:
         }
     )
     found = draw(st.lists(items, min_size=1, max_size=12))
-    return [{"campaign": campaign, "shown_at": shown_at, **item} for item in found]
+    return [{"campaign": campaign, "shown_at": shown_at, "session": session, **item} for item in found]
+
+
+SESSIONS = st.none() | st.tuples(*[st.integers(0, 5000)] * 3, st.integers(0, 1_800_000_000))
 
 
 def bits(features: NDArray[np.float32]) -> list[list[int]]:
@@ -124,6 +127,8 @@ def random_slate(rng: np.random.Generator, rows: Any, size: int) -> list[Any]:
     steps = rng.integers(0, 10 ** rng.integers(1, 7), (size, len(entities), 4, 6))
     counts = np.cumsum(steps, axis=2)[:, :, ::-1].reshape(size, len(entities), 24).tolist()
     attributes = rng.normal(size=(size, len(IMAGES.attributes))).tolist()
+    moves = (*rng.integers(0, 90, 3).tolist(), int(rng.integers(0, 1_800_000_001)))
+    session = moves if rng.random() < 0.9 else None
     return [
         rows.make(
             campaign=campaign,
@@ -131,6 +136,7 @@ def random_slate(rng: np.random.Generator, rows: Any, size: int) -> list[Any]:
             labels={"enhancement": enhancements[at % len(enhancements)]},
             counts=dict(zip(entities, counts[at], strict=True)),
             shown_at=START,
+            session=session,
         )
         for at in range(size)
     ]
@@ -169,6 +175,23 @@ def test_rates_are_pulled_towards_their_prior(rows: Any) -> None:
     assert by_name["item_shown"] == 80
     assert by_name["item_choose_lift"] == pytest.approx(0.36 / 0.3)
     assert by_name["segment_choose_lift"] == pytest.approx(1.0)
+
+
+def test_a_pace_is_a_minutes_from_the_first_move_on_and_at_first_that_of_a_whole_minute(rows: Any) -> None:
+    row = bare_row(rows)
+
+    def pace() -> list[float]:
+        found = compute_features(IMAGES, rows.as_request(IMAGES, [row]))[0]
+        by_name = dict(zip(feature_names(IMAGES), found.tolist(), strict=True))
+        assert by_name.pop("session_requests") == row.session[0]
+        return [by_name[f"session_{name}_per_minute"] for name in ("requests", "choices", "edits")]
+
+    row.session = (12, 3, 6, 4 * 60_000_000)
+    assert pace() == [3.0, 0.75, 1.5]
+    row.session = (12, 3, 6, 15_000_000)
+    assert pace() == [12.0, 3.0, 6.0]
+    row.session = (0, 0, 0, 0)
+    assert pace() == [0.0, 0.0, 0.0]
 
 
 def test_a_window_counts_its_own_span_and_decay_weighs_the_older_less(rows: Any) -> None:

@@ -13,14 +13,17 @@ import pytest
 from bench.synthetic_home import TENANT, write_snapshot
 
 from letterpress.clock import ManualClock
+from letterpress.lake.live_erasure import erase_from_live, retain_in_live
 from letterpress.lake.live_log import live_log_folder, lost_until
 from letterpress.lake.received_mark import ReceivedMark
+from letterpress.lake.retention import limits_of
 from letterpress.lake.service_log import log_file_name, service_log_folder
 from letterpress.lake.snapshots import COUNT_NAMES, KEY_SEPARATOR, Snapshot
+from letterpress.lake.subject import Subject
 from letterpress.serving import overlay as overlay_module
 from letterpress.serving.live_table import LiveTable
 from letterpress.serving.overlay import Overlay
-from letterpress.settings import Home
+from letterpress.settings import Home, RetentionSettings
 
 AS_OF = datetime(2026, 1, 5, 12, tzinfo=UTC)
 RECOMMENDER = "image_enhancement"
@@ -211,6 +214,51 @@ def test_a_log_that_no_snapshot_took_in_for_a_week_is_given_up_and_said_to_be_mi
     assert again.read(bench.snapshot, RECOMMENDER, {"item": [ITEM]}) is None
     assert "logs were lost" in str(again.state().reason)
     again.stop()
+
+
+def test_a_forgotten_tenant_is_forgotten_in_memory_too(bench: Bench) -> None:
+    bench.log(slate(1), clicked(2), *({**each, "tenant": "other"} for each in (slate(1), clicked(3))))
+    bench.mark(9)
+    assert bench.counts() == {"shown": 1, "clicked": 1}
+    assert erase_from_live(bench.home, Subject(tenant=TENANT)) == 2
+    assert bench.counts() == {}
+    counts = bench.overlay.counts
+    assert counts is not None
+    assert TENANT not in repr(counts.all_keys())
+    assert "other" in repr(counts.all_keys())
+    assert erase_from_live(bench.home, Subject(tenant=TENANT)) == 0
+    bench.overlay.turn()
+    assert bench.overlay.counts is counts, "nothing was erased: nothing is counted anew"
+
+
+def test_what_may_not_be_kept_so_long_leaves_the_live_log_and_what_was_counted_of_it(bench: Bench) -> None:
+    path = bench.log(slate(1, session_id="visit"), clicked(2), slate(-90, slate_id="s2", session_id="visit"))
+    bench.mark(9)
+    assert bench.counts() == {"shown": 1, "clicked": 1}
+    limits = limits_of(RetentionSettings(outcome_days=2, slate_days=3, identifier_days=2), at(48 * 60))
+    assert retain_in_live(bench.home, limits) == 1
+    assert "visit" in path.read_text(), "the hour in which the slate was shown is not over for two days"
+    limits = limits_of(RetentionSettings(outcome_days=1, slate_days=3, identifier_days=2), at(49 * 60))
+    assert retain_in_live(bench.home, limits) == 2
+    left = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [each["type"] for each in left] == ["slate", "slate"]
+    assert "visit" not in path.read_text()
+    assert bench.counts() == {"shown": 1}
+    assert retain_in_live(bench.home, {}) == 0
+
+
+def test_a_session_goes_on_across_the_hour_at_which_the_snapshot_ends(bench: Bench) -> None:
+    whose = (RECOMMENDER, TENANT, "visit")
+    bench.log(slate(-20, slate_id="s0", session_id="visit"), slate(-2, session_id="visit"))
+    bench.log(event("interaction", 1, item_id="item-1", action="chosen"), clicked(2))
+    bench.mark(5)
+    bench.counts()
+    found = bench.overlay.read(bench.snapshot, RECOMMENDER, {"item": [ITEM]}, whose)
+    assert found is not None
+    assert found.session == (2, 1, 1, 25 * 60_000_000)
+    again = bench.overlay.read(bench.snapshot, RECOMMENDER, {"item": [ITEM]})
+    assert again is not None
+    assert again.session is None
 
 
 def test_a_table_grows_without_forgetting() -> None:

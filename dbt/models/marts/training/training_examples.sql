@@ -20,6 +20,10 @@ with slate_items as (
 scores as (
     select * from {{ ref('fct_email_scores') }}
 ),
+
+sessions as (
+    select * from {{ ref('ftr_slate_sessions') }}
+),
 {{ known_counts() }}
 
 select
@@ -48,6 +52,10 @@ select
     slate_items.logged_schema_hash,
     slate_items.logged_features,
     {{- counts_or_zero() }},
+    sessions.session_requests,
+    sessions.session_choices,
+    sessions.session_edits,
+    sessions.session_microseconds,
     slate_items.chosen,
     slate_items.delivered,
     slate_items.clicked,
@@ -61,4 +69,9 @@ left join scores
         and slate_items.tenant = scores.tenant
         and slate_items.slate_id = scores.slate_id
         and slate_items.item_id = scores.item_id
+left join sessions
+    on
+        slate_items.recommender = sessions.recommender
+        and slate_items.tenant = sessions.tenant
+        and slate_items.slate_id = sessions.slate_id
 {{- join_known_counts('slate_items') }}

@@ -12,6 +12,7 @@ select
     model,
     snapshot,
     seed,
+    session_id,
     schema_hash as logged_schema_hash,
     campaign.campaign_id,
     campaign.industry,
