@@ -63,7 +63,8 @@ class Editor:
             "mobile_share": self.rng.choice([None, self.rng.random()]),
             "send_at": (self.service.clock.now() + HOUR * self.rng.uniform(0, 90)).isoformat(),
         }
-        document = {"recommender": RECOMMENDER, "tenant": tenant, "campaign": campaign, "slot": "hero"}
+        document: dict[str, Any] = {"recommender": RECOMMENDER, "tenant": tenant, "campaign": campaign}
+        document["slot"] = "hero"
         document["session_id"] = self.rng.choice(VISITS)
         answer = await self.service.rank_document({**document, "items": self._items(tenant), "k": PLACES})
         return {"tenant": tenant, **answer}

@@ -13,6 +13,10 @@ you clear a single model, which then runs dbt for itself.
 run (one dbt process instead of one a model) and leaves the same data. Clearing one model rebuilds that
 model alone; add "downstream" to have what builds on it rebuilt and announced.
 
+**Backfill** days or a month in one run: "Trigger", and write `2026-01-01T00--2026-02-01T00` into the field
+`partition` of the form. Airflow's "Backfill" is for DAGs that follow a calendar; this one follows an asset,
+and 720 runs of an hour would take hours. A range leaves what its hours one by one would have left.
+
 **When it fails** the service goes on with the last good snapshot.
 - a model or its test: the log of that task names the rows; mend the model or the data, clear the task.
 - `publish_features`, gate failed: the message names suite, expectation and numbers; nothing was published.

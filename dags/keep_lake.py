@@ -1,5 +1,5 @@
 """
-### Let go of what is too old, make large files of small ones, and look for damage
+### Let go of what is too old, make large files of small ones, look for damage and for what no longer comes
 
 **Reads** the settings `LETTERPRESS_RETENTION__*` and `LETTERPRESS_COMPACT_AFTER_DAYS`, and every file of the
 lake. **Writes** raw without the events and the identifiers that are older than the settings allow, older days
@@ -15,6 +15,8 @@ nothing.
   reads raw outside of these DAGs for longer than half a minute: clear the task.
 - `verify`: a file differs from its recorded checksum, is missing, or lies there unrecorded; the message
   names the first and says what to run. The service goes on with the last good snapshot.
+- `check_sources`: no slates, interactions or outcomes arrived for a week (dbt's `source freshness`, by the
+  clock of the home); after six hours it warns. Look at the service's log and at `ingest_events`.
 """
 
 from typing import Any
@@ -50,4 +52,12 @@ with DAG("keep_lake", schedule="@daily", doc_md=__doc__, **DAG_OPTIONS):
         with task_settings() as settings:
             return require_undamaged(settings)
 
-    let_go() >> compact() >> verify()
+    @task(pool=WAREHOUSE_POOL, trigger_rule="all_done")
+    def check_sources() -> list[dict[str, Any]]:
+        """How old the newest events of each type are; fails when none came for a week."""
+        from letterpress.orchestration.source_freshness import check_sources as check
+
+        with task_settings() as settings:
+            return check(settings)
+
+    let_go() >> compact() >> verify() >> check_sources()

@@ -125,6 +125,11 @@ class ServiceSettings(_Section):
         le=1,
         description="share of slates that are logged with all that the audit of features needs",
     )
+    audit_vectors_per_hour: int = Field(
+        default=200,
+        ge=0,
+        description="the first slates of every hour are logged so too, until a worker has so many items",
+    )
     log_flush_seconds: float = Field(default=0.1, gt=0)
     log_rotate_seconds: float = Field(default=5.0, gt=0, description="age at which a log file is landed")
 

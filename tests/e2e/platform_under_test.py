@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -97,9 +97,9 @@ class PlatformUnderTest:
         """Data time."""
         return ScaledClock(self.settings.paths.clock).now()
 
-    def run(self, dag_id: str, partition_key: str | None = None) -> str:
+    def run(self, dag_id: str, *, form: Mapping[str, Any] | None = None) -> str:
         """Trigger a DAG, wait for it and for all that follows; the state in which it ended itself."""
-        run_id = self.api.trigger(dag_id, partition_key=partition_key)
+        run_id = self.api.trigger(dag_id, form=form)
         self.wait_until_quiet()
         return self.api.wait_for_run(dag_id, run_id, timeout_seconds=1)
 

@@ -52,7 +52,7 @@ TASKS = {
         "refresh_site",
     },
     "train_ranker": {"list_recommenders", "lane.check_training_set", "lane.train_challenger", "refresh_site"},
-    "keep_lake": {"let_go", "compact", "verify"},
+    "keep_lake": {"let_go", "compact", "verify", "check_sources"},
     "release_model": {"ensure_champion", "judge", "release", "refresh_site"},
 }
 

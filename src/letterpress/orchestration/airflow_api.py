@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
@@ -58,13 +58,20 @@ class AirflowApi:
             raise BrokenError(f"Airflow refused {method} {path}: {answer.status_code} {answer.text[:300]}")
         return answer.json() if answer.content else None
 
-    def trigger(self, dag_id: str, *, partition_key: str | None = None, note: str | None = None) -> str:
-        """Start a run; its run id."""
+    def trigger(
+        self,
+        dag_id: str,
+        *,
+        partition_key: str | None = None,
+        form: Mapping[str, Any] | None = None,
+        note: str | None = None,
+    ) -> str:
+        """Start a run, with a partition key or with fields of the trigger form; its run id."""
         body: dict[str, Any] = {
             "logical_date": None,
             "partition_key": partition_key,
             "note": note,
-            "conf": {},
+            "conf": dict(form or {}),
         }
         return str(self.call("POST", f"/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
 

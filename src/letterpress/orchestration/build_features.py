@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -133,40 +134,49 @@ def run_dbt(
 
     Returns a result for each node that ran, as dbt's `run_results.json` has them.
     """
-    environment = dbt_environment(settings) | range_environment(changed)
+    failure, results = call_dbt(settings, arguments, "run_results.json", range_environment(changed))
+    if failure is not None:
+        _raise_failure(results, failure, settings)
+    return results
+
+
+def call_dbt(
+    settings: Settings, arguments: list[str], artifact: str, environment: Mapping[str, str]
+) -> tuple[str | None, list[dict[str, Any]]]:
+    """What dbt printed where it failed, else None; and the results in the artifact that it wrote."""
+    whole = {**dbt_environment(settings), **environment}
     project = settings.project / "dbt"
-    target = Path(environment["DBT_TARGET_PATH"])
+    target = Path(whole["DBT_TARGET_PATH"])
     target.mkdir(parents=True, exist_ok=True)
-    (target / "run_results.json").unlink(missing_ok=True)
+    path = target / artifact
+    path.unlink(missing_ok=True)
     places = ["--project-dir", str(project), "--profiles-dir", str(project)]
     done = subprocess.run(
         [sys.executable, "-c", _RUN_DBT, *arguments, *places],
-        env=child_environment(settings, **environment),
+        env=child_environment(settings, **whole),
         capture_output=True,
         text=True,
         check=False,
     )
-    results = _read_results(target)
-    if done.returncode:
-        _raise_failure(results, done.stdout + done.stderr, settings)
-    return results
-
-
-def _read_results(target: Path) -> list[dict[str, Any]]:
-    path = target / "run_results.json"
-    return list(json.loads(path.read_text())["results"]) if path.exists() else []
+    results = list(json.loads(path.read_text())["results"]) if path.exists() else []
+    return done.stdout + done.stderr if done.returncode else None, results
 
 
 def _count(results: list[dict[str, Any]], kind: str) -> int:
     return sum(each["unique_id"].startswith(f"{kind}.") for each in results)
 
 
-def _raise_failure(results: list[dict[str, Any]], output: str, settings: Settings) -> None:
+def raise_unless_free(output: str, settings: Settings) -> None:
+    """Raise AlreadyRunningError when dbt says in `output` that another process holds the warehouse."""
     if _HELD in output:
         raise AlreadyRunningError(
             f"expected {settings.paths.warehouse} to be free, found another process that writes it. "
             "Wait for the running DAG or command to end, then run this again."
         )
+
+
+def _raise_failure(results: list[dict[str, Any]], output: str, settings: Settings) -> None:
+    raise_unless_free(output, settings)
     if _FULL in output:
         raise StorageError(
             f"expected room on the disk of {settings.paths.root}, found it full. Nothing was lost: raw and "

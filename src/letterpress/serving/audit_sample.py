@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from letterpress.events.codec import encoder
 from letterpress.events.personal_data import may_hold_contact
@@ -12,8 +13,28 @@ from letterpress.recommenders import Recommender
 from letterpress.serving.candidates import LABEL_OF_KEYS
 from letterpress.serving.messages import RequestItem
 
+_HOUR_SECONDS = 3600
 _SCRAMBLE = 0x9E3779B97F4A7C15
 """An odd number that spreads seeds: small ones are explored, and the sample must not be just those."""
+
+
+class AuditSample:
+    """Which slates of a worker are audited: the first of every hour, and a share of the others."""
+
+    def __init__(self, share: float, vectors_per_hour: int) -> None:
+        self._share, self._wanted = share, vectors_per_hour
+        self._hour = -1
+        self._taken = 0
+
+    def takes(self, seed: int, shown_at: datetime, vectors: int) -> bool:
+        """Whether a slate of so many items is; with few slates a share of them would be next to none."""
+        hour = int(shown_at.timestamp()) // _HOUR_SECONDS
+        if hour != self._hour:
+            self._hour, self._taken = hour, 0
+        if self._taken < self._wanted:
+            self._taken += vectors
+            return True
+        return is_sampled(seed, self._share)
 
 
 def is_sampled(seed: int, share: float) -> bool:

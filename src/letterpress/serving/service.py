@@ -14,6 +14,7 @@ from letterpress.events.codec import encode
 from letterpress.lake.service_log import service_log_folder
 from letterpress.lake.tenant_keys import StandInKeys, TenantKeys
 from letterpress.recommenders import get_recommender
+from letterpress.serving.audit_sample import AuditSample
 from letterpress.serving.event_intake import EventIntake
 from letterpress.serving.event_log import EventLog
 from letterpress.serving.messages import ModelState, RankRequest, Readiness
@@ -46,6 +47,7 @@ class RankingService:
             live=home.live,
         )
         self.keys = TenantKeys(home.keys)
+        self.audit = AuditSample(options.audit_share, options.audit_vectors_per_hour)
         self.intake = EventIntake(self.log, self.clock, self.metrics.events, self.keys)
         self.watcher = Watcher(home, self.metrics.swaps, self.metrics.load_failures, packed=packed)
         self.overlay = Overlay(home, self.clock, lambda: self.watcher.loaded.snapshot)
@@ -102,7 +104,7 @@ class RankingService:
             private,
             self.clock.now(),
             max_items=self.settings.service.max_items,
-            audit_share=self.settings.service.audit_share,
+            audit=self.audit,
             has_escapes=has_escapes,
             names=names,
         )

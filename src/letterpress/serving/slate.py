@@ -18,7 +18,7 @@ from letterpress.events.types import DescribedItem, ShownItem, Slate
 from letterpress.lake.snapshots import Snapshot
 from letterpress.ranking.exploration import POLICY, Choice, choose_order, seed_of
 from letterpress.recommenders import Recommender
-from letterpress.serving.audit_sample import describe_items, is_sampled
+from letterpress.serving.audit_sample import AuditSample, describe_items
 from letterpress.serving.candidates import Candidates, gather_candidates
 from letterpress.serving.loaded import LoadedModel
 from letterpress.serving.messages import RankAnswer, RankedItem, RankRequest
@@ -110,7 +110,7 @@ def rank_slate(
     now: datetime,
     *,
     max_items: int,
-    audit_share: float,
+    audit: AuditSample,
     has_escapes: bool,
     names: Mapping[str, str] = NO_NAMES,
 ) -> RankedSlate:
@@ -142,7 +142,7 @@ def rank_slate(
         features=features.take(choice.order, axis=0),
         is_explored=choice.is_explored,
         scores=listed,
-        described=_sampled(model.recommender, request, answer, seed, audit_share),
+        described=_sampled(model.recommender, request, answer, now, audit),
         names=names,
         live_until=None if live is None else live.until,
     )
@@ -152,9 +152,9 @@ def rank_slate(
 
 
 def _sampled(
-    recommender: Recommender, request: RankRequest, answer: RankAnswer, seed: int, share: float
+    recommender: Recommender, request: RankRequest, answer: RankAnswer, now: datetime, audit: AuditSample
 ) -> list[DescribedItem] | None:
-    if not is_sampled(seed, share):
+    if not audit.takes(seed_of(answer.slate_id), now, len(answer.items)):
         return None
     return describe_items(recommender, request.items, [item.item_id for item in answer.items])
 

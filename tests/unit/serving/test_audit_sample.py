@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from letterpress.ranking.exploration import seed_of
 from letterpress.recommenders import get_recommender
-from letterpress.serving.audit_sample import describe_items, is_sampled
+from letterpress.serving.audit_sample import AuditSample, describe_items, is_sampled
 from letterpress.serving.messages import RequestItem
 
 PICTURES = get_recommender("image_enhancement")
@@ -17,6 +19,15 @@ def test_a_share_of_slates_is_sampled_and_exploration_has_no_say_in_it() -> None
     assert 20 < sum(is_sampled(seed, 0.05) for seed in explored) < 90
     assert all(is_sampled(seed, 1.0) for seed in seeds)
     assert not any(is_sampled(seed, 0.0) for seed in seeds)
+
+
+def test_the_first_slates_of_every_hour_are_sampled_until_there_are_enough_vectors() -> None:
+    audit, start = AuditSample(0.0, 200), datetime(2026, 1, 5, 10, tzinfo=UTC)
+    taken = [audit.takes(1, start + timedelta(minutes=number), 8) for number in range(120)]
+    assert taken == [*([True] * 25), *([False] * 35)] * 2
+    assert audit.takes(1, start + timedelta(hours=9), 8)
+    whole = AuditSample(1.0, 0)
+    assert all(whole.takes(seed_of(f"slate-{number}"), start, 8) for number in range(100))
 
 
 def test_only_what_features_look_at_is_kept_of_items_that_are_shown() -> None:
