@@ -1,4 +1,4 @@
-"""What builders did in their sessions of the last hour, by when it became known (ADR 0034).
+"""What builders did in their sessions of the last hour, by when it became known (ADR 0035).
 
 Kept apart from the counts that a snapshot takes over: a session goes on across the hour at which one ends.
 One thread writes, in the order of arrival. Requests read up to a moment before which nothing is added any
