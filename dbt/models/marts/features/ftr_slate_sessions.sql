@@ -8,7 +8,6 @@
 }}
 {% set hours = session_hours_to_rewrite() %}
 {% set past = session_past(hours) %}
--- depends_on: {{ ref('fct_slate_items') }}
 -- Who asked is read here and not kept: a session is named by none of the marts.
 with slates as (
     select
