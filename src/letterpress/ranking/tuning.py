@@ -37,7 +37,7 @@ Floats = NDArray[np.float64]
 
 STARTUP_TRIALS = 8
 """Drawn at random, before what was found guides the search."""
-ERRORS_AHEAD = 1.0
+ERRORS_AHEAD = 2.0
 """By how many standard errors tuned parameters must beat the usual ones: the best of many is partly luck."""
 
 
@@ -180,7 +180,7 @@ def _trial(
 
 
 def _choose(trials: list[Trial]) -> dict[str, float | int]:
-    """The best trial's parameters, where it is better than the usual ones beyond its error."""
+    """The best trial's parameters, where it is better than the usual ones beyond doubt."""
     sure = [each for each in trials[1:] if each.gain > ERRORS_AHEAD * each.error]
     return max(sure, key=lambda each: each.value).parameters if sure else {}
 
