@@ -92,6 +92,11 @@ class Home(_Section):
         return self.root / "registry"
 
     @property
+    def sentences(self) -> Path:
+        """Sentence vectors of texts that were met before; a cache."""
+        return self.root / "sentences"
+
+    @property
     def airflow(self) -> Path:
         return self.root / "airflow"
 

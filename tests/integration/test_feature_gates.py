@@ -149,6 +149,13 @@ def test_a_fault_in_the_marts_is_caught_by_name(name: str, feature_failures: Fea
     assert found == {name} | ALSO_REFUSED.get(name, set())
 
 
+def test_experiments_that_the_log_itself_distrusts_alarm_nobody(feature_failures: FeatureFailures) -> None:
+    broken = "update fct_experiments set sample_ratio_z = 4;"
+    labelled = "update fct_slate_items set context_labels = map {'trusted': 'false'}"
+
+    assert "feature_experiments.arms_get_their_shares" not in feature_failures(broken + labelled)
+
+
 def test_one_experiment_with_broken_shares_warns_only(feature_failures: FeatureFailures) -> None:
     found = feature_failures("update fct_experiments set sample_ratio_z = 9 where experiment_id = 'slate-7'")
 

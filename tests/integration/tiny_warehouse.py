@@ -31,7 +31,7 @@ _MARTS = f"""
             case when place = 1 then shown_as_of_at end as chosen_as_of_at,
             null::timestamptz as send_at,
             (place = 1)::integer as chosen, 1000::bigint as delivered, (10 + place)::bigint as clicked,
-            1::bigint as converted, 0::bigint as unsubscribed
+            1::bigint as converted, 0::bigint as unsubscribed, map {{'a': 'b'}} as context_labels
         from range({SLATES}) slates(slate), range(1, 5) places(place);
     create view told as
         select
@@ -42,7 +42,6 @@ _MARTS = f"""
         select
             *, {_TOTALS}, 'hero' as slot, 0.25 as propensity, 'uniform' as policy,
             'promotion' as campaign_type, 'clicks' as goal, 0.5 as mobile_share,
-            map {{'a': 'b'}} as context_labels,
             'picture' as source_id, map {{'brightness': 0.5}} as attributes,
             map {{'enhancement': 'warm'}} as item_labels, null::varchar as logged_schema_hash,
             null::double[] as logged_features

@@ -3,8 +3,8 @@
 A test becomes a slate of all its arms, shown by a policy that favours none, and an arm becomes an item with
 its text as a label. What the table says of a test's worth is kept as labels of the campaign: `trusted` as the
 table has it, and `duplicate_arms` where two arms do not differ in anything that was tested. A table tells no
-time but a week at most, so the events of a test occur when that week begins. Which arm was the original is
-not said, so the experiment of the slate names none.
+time but a week at most, so the events of a test occur when that week begins, and its counts are known when
+it is over. Which arm was the original is not said, so the experiment of the slate names none.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ POLICY = "ab_test"
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 NO_WEEK = datetime(2000, 1, 3, tzinfo=UTC)
 """When a test is said to have been where the table names no week."""
+WEEK = timedelta(days=7)
 MAX_ARMS = 1000
 MOST_SENT = 10**12
 
@@ -264,5 +265,5 @@ def _events_of(
                     kind=kind,
                     count=count,
                     experiment_id=test,
-                    **envelope,
+                    **envelope | {"received_at": at + WEEK},
                 )

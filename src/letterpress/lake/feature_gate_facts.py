@@ -189,13 +189,21 @@ def _compared() -> str:
 def _write_experiments(connection: duckdb.DuckDBPyConnection) -> None:
     """One row a recommender and week: A/B sends, and how many of them alarm about their shares.
 
-    The last day is left out: what has arrived of its sends says more of the post than of the assignment.
+    The last day is left out: what has arrived of its sends says more of the post than of the assignment. So
+    are sends whose own log calls them `trusted: false`, as archives of A/B tests do: it is known of them.
     """
     connection.execute(
         """
         create temp table sends as
+        with distrusted as (
+            select distinct recommender, tenant, item_id
+            from fct_slate_items
+            where context_labels['trusted'] = 'false'
+        )
+
         select recommender, tenant, experiment_id, min(shown_at) as shown_at, max(sample_ratio_z) as z
         from fct_experiments
+        anti join distrusted using (recommender, tenant, item_id)
         where arms > 1
             and shown_at <= (select max(as_of_at) - interval 24 hours from ftr_item_hours)
         group by all

@@ -100,6 +100,7 @@ def _finish(
     if subject.kind == "tenant":
         forget_denied(home, subject.tenant or "")
         forget_in_history(home, subject.tenant or "")
+        shutil.rmtree(home.sentences, ignore_errors=True)  # whose texts they were nobody knows any more
     rebuilt = _rebuild(settings, subject, erased, clock)
     if subject.kind == "tenant":
         TenantKeys(home.keys).destroy(subject.tenant or "")

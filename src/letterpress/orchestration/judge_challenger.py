@@ -25,6 +25,7 @@ from letterpress.evaluation.examination import (
 )
 from letterpress.evaluation.snips import PolicyValue
 from letterpress.evaluation.verdict import Condition, Verdict, judge_by_ndcg, judge_by_snips
+from letterpress.features.sentence_store import keep_sentences
 from letterpress.lake.snapshots import Snapshot
 from letterpress.log import log_step
 from letterpress.orchestration.model_cards import make_model_card
@@ -85,7 +86,7 @@ def judge_challenger(
     if known is not None and challenger.was_rolled_back:
         reason = f"{challenger.name} was released and rolled back; train on a newer snapshot to try again."
         return {**msgspec.to_builtins(known), "promoted": False, "reason": reason}
-    with log_step("judge_challenger", model=challenger.name) as counts:
+    with keep_sentences(home.sentences), log_step("judge_challenger", model=challenger.name) as counts:
         against = "none" if standing is None else standing.name
         verdict = _judge(settings, declared, challenger, standing, None if known is None else known.numbers)
         counts.update(against=against, promoted=verdict.promoted)

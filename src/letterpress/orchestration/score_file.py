@@ -12,6 +12,7 @@ import pyarrow.parquet
 from letterpress.datasets.score_table import features_of_table
 from letterpress.errors import NotYetThereError, UsageError
 from letterpress.features import schema_hash
+from letterpress.features.sentence_store import keep_sentences
 from letterpress.log import log_step
 from letterpress.recommenders import get_recommender
 from letterpress.registry.store import RegisteredModel, champion, model_version, with_alias
@@ -38,7 +39,7 @@ def score_file(
     model = _newest(home, recommender) if version is None else model_version(home, recommender, version)
     bundle = model.open_bundle()
     bundle.require_schema(schema_hash(declared))
-    with log_step("score_file", model=model.name) as counts:
+    with keep_sentences(home.sentences), log_step("score_file", model=model.name) as counts:
         table = _read(source)
         scores = bundle.scorer(threads=settings.threads).score(features_of_table(table, declared))
         kept = table.drop_columns([name for name in ("score",) if name in table.column_names])

@@ -7,8 +7,9 @@ from typing import Any
 
 from letterpress.datasets.feature_rows import Room
 from letterpress.datasets.read_training_set import read_training_set
-from letterpress.datasets.temporal_split import Split, temporal_split
+from letterpress.datasets.temporal_split import Split, split_by_name, tells_no_time, temporal_split
 from letterpress.datasets.training_set import TrainingSet
+from letterpress.features.sentence_store import keep_sentences
 from letterpress.lake.snapshots import Snapshot
 from letterpress.lake.training_origin import count_training_tenants
 from letterpress.log import log_step
@@ -38,7 +39,13 @@ def training_room(settings: Settings) -> Room:
 
 
 def split_training_set(whole: TrainingSet, recommender: Recommender) -> Split:
-    """The same of a training set that was read before."""
+    """The same of a training set that was read before.
+
+    A table of tests that names no week cannot be split by time; its slates are whole tests, and a test may
+    be in any part.
+    """
+    if recommender.judge == "ab_test" and tells_no_time(whole):
+        return split_by_name(whole, test_share=TEST_SHARES[recommender.judge])
     return temporal_split(
         whole,
         gap_hours=recommender.window_hours,
@@ -84,7 +91,7 @@ def train_challenger(
         StorageError: it is damaged.
     """
     declared, home = wishes.applied_to(get_recommender(recommender)), settings.paths
-    with log_step("train_challenger", recommender=recommender) as counts:
+    with keep_sentences(home.sentences), log_step("train_challenger", recommender=recommender) as counts:
         snapshot = Snapshot.open(home, snapshot_id)
         split = split_snapshot(snapshot, declared, training_room(settings))
         counts.update(snapshot=snapshot.snapshot_id, rows_in=split.train.rows)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from letterpress.datasets.temporal_split import temporal_split
+from letterpress.datasets.temporal_split import split_by_name, tells_no_time, temporal_split
 from letterpress.datasets.training_set import MICROSECONDS_PER_HOUR, TrainingSet
 from letterpress.errors import NotEnoughDataError
 
@@ -66,3 +66,21 @@ def test_single_slots_of_one_campaign_are_split_by_time_alone() -> None:
 def test_a_log_shorter_than_the_gap_is_refused() -> None:
     with pytest.raises(NotEnoughDataError, match="24 h apart"):
         temporal_split(slates([index / 10 for index in range(100)], list(range(100))), gap_hours=24)
+
+
+def test_slates_of_one_moment_tell_no_time() -> None:
+    assert tells_no_time(slates([5.0] * 4, [0, 1, 2, 3]))
+    assert not tells_no_time(slates([5.0, 6.0], [0, 1]))
+
+
+def test_a_slate_split_by_name_stays_in_its_part_while_others_come() -> None:
+    few, many = (slates([0.0] * count, list(range(count))) for count in (300, 600))
+    for before, after in zip(split_by_name(few), split_by_name(many), strict=True):
+        assert set(before.slate_ids) == set(few.slate_ids) & set(after.slate_ids)
+    shares = [len(part) / 600 for part in split_by_name(many)]
+    assert shares == pytest.approx([0.6, 0.15, 0.25], abs=0.05)
+
+
+def test_too_few_slates_to_split_by_name_are_refused() -> None:
+    with pytest.raises(NotEnoughDataError, match="found 1 slates of 1 campaigns"):
+        split_by_name(slates([0.0], [0]))

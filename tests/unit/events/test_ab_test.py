@@ -32,6 +32,9 @@ def test_a_test_becomes_its_items_one_slate_and_counts(tmp_path: Path) -> None:
     (slate,) = (each for each in events if isinstance(each, Slate))
     assert [shown.propensity for shown in slate.items] == [0.5, 0.5]
     assert slate.occurred_at == datetime(2014, 11, 10, tzinfo=UTC)
+    assert {each.received_at for each in events if isinstance(each, Outcome)} == {
+        datetime(2014, 11, 17, tzinfo=UTC)
+    }
     assert slate.campaign.labels == {"trusted": "true"}
     counts = {(each.item_id, each.kind): each.count for each in events if isinstance(each, Outcome)}
     assert counts == {("t1-1", "delivered"): 3000, ("t1-1", "clicked"): 30, ("t1-2", "delivered"): 2900}
