@@ -65,7 +65,7 @@ def test_another_seed_is_another_version(settings: Settings) -> None:
     assert (standing["model"], standing["is_new"]) == ("image_enhancement/1", False)
 
 
-def test_the_ranker_beats_popularity_on_a_world_where_context_matters(settings: Settings) -> None:
+def test_the_ranker_beats_popularity_where_context_matters_and_on_new_items_too(settings: Settings) -> None:
     verdict = judge_challenger(settings, PICTURES, 2, clock=CLOCK)
     numbers = verdict["numbers"]
     assert numbers["champion"] == numbers["popularity"]
@@ -84,6 +84,9 @@ def test_the_ranker_beats_popularity_on_a_world_where_context_matters(settings: 
     record = read_verdict(settings.paths, PICTURES, 2)
     assert record is not None
     assert record.reason == verdict["reason"]
+    (new,) = (each for each in verdict["numbers"]["slices"] if each["label"] == "some new")
+    assert new["kind"] == "items"
+    assert new["pooled"] - 2 * new["pooled_error"] > 0
 
 
 def test_the_card_of_a_candidate_says_how_it_was_judged_what_it_learned_from_and_its_limits(
