@@ -64,7 +64,7 @@ _MARTS = f"""
         from fct_slate_items;
     create table fct_experiments as
         select
-            recommender, tenant, slate_id as experiment_id, item_id as arm, 4 as arms, shown_at,
+            recommender, tenant, slate_id as experiment_id, item_id as arm, item_id, 4 as arms, shown_at,
             ((position * 7 + row_number() over (order by slate_id, position)) % 20) / 10 - 1 as sample_ratio_z
         from fct_slate_items;
 """  # noqa: S608

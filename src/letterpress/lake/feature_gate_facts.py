@@ -196,14 +196,14 @@ def _write_experiments(connection: duckdb.DuckDBPyConnection) -> None:
         """
         create temp table sends as
         with distrusted as (
-            select distinct recommender, tenant, item_id
+            select distinct recommender, tenant, item_id, shown_at
             from fct_slate_items
             where context_labels['trusted'] = 'false'
         )
 
         select recommender, tenant, experiment_id, min(shown_at) as shown_at, max(sample_ratio_z) as z
         from fct_experiments
-        anti join distrusted using (recommender, tenant, item_id)
+        anti join distrusted using (recommender, tenant, item_id, shown_at)
         where arms > 1
             and shown_at <= (select max(as_of_at) - interval 24 hours from ftr_item_hours)
         group by all
