@@ -144,7 +144,7 @@ def columns_for_request(
 
     Counts of an entity are `(n, windows * 6)`, or `(1, windows * 6)` where all items have the same. Those of
     `live`, `(n, 6)` or `(1, 6)`, are what became known since: it lies in every window. `session`
-    are its `SESSION_COUNTS`, None where they are not known.
+    are the `SESSION_COUNTS` of the request's session, None where they are not known.
     """
     nan = float("nan")
     context = np.array(context_row(recommender, campaign, shown_at), np.float64)[:, None]
