@@ -38,16 +38,9 @@ class FeatureRows:
     def append(self, part: Floats) -> None:
         """Take the features of one batch."""
         self._bytes += part.nbytes
-        self._parts.append(self._spilled(part) if self.is_beyond_memory else part)
-
-    @property
-    def is_beyond_memory(self) -> bool:
-        return self.room is not None and self._bytes > self.room.memory_bytes
-
-    def _spilled(self, part: Floats) -> Floats:
-        file = self._new_file(part.shape)
-        file[:] = part
-        return file
+        kept = self._new_array(part.shape)
+        kept[:] = part
+        self._parts.append(kept)
 
     def in_order(self, order: NDArray[np.int64]) -> Floats:
         """Features `(n, n_features)` where row `i` is the row `order[i]` of all that came.
@@ -57,8 +50,7 @@ class FeatureRows:
         """
         places = np.empty(len(order), np.int64)
         places[order] = np.arange(len(order))
-        shape = (len(order), self._parts[0].shape[1])
-        out = self._new_file(shape) if self.is_beyond_memory else np.empty(shape, np.float32)
+        out = self._new_array((len(order), self._parts[0].shape[1]))
         first = 0
         self._parts.reverse()
         while self._parts:
@@ -67,8 +59,10 @@ class FeatureRows:
             first += len(part)
         return out
 
-    def _new_file(self, shape: tuple[int, ...]) -> Floats:
-        assert self.room is not None  # noqa: S101  # for the type checker: there is a file only beyond a room
+    def _new_array(self, shape: tuple[int, ...]) -> Floats:
+        """An array without values: in memory as long as all that came fits there, else a map of a file."""
+        if self.room is None or self._bytes <= self.room.memory_bytes:
+            return np.empty(shape, np.float32)
         self.room.folder.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix="features-", suffix=".f32", dir=self.room.folder)
         os.close(descriptor)
