@@ -72,7 +72,15 @@ def with_one_item_a_slate(table: pa.Table) -> pa.Table:
 
 
 def with_equal_labels(table: pa.Table) -> pa.Table:
-    for name, value in (("chosen", 1), ("delivered", 100), ("clicked", 3)):
+    labels = {
+        "chosen": 1,
+        "delivered": 100,
+        "clicked": 3,
+        "converted": 1,
+        "unsubscribed": 0,
+        "email_score": 50,
+    }
+    for name, value in labels.items():
         table = constant(name, value)(table)
     return table
 
@@ -111,7 +119,7 @@ REFUSED_IN_TRAINING: dict[str, tuple[Change, str]] = {
     "a single campaign": (of_one_campaign, "of 1 campaigns .*Collect a longer log with more campaigns"),
     "no closed window": (
         of_the_last_hours,
-        "expected slates older than the 24 h .*; wait for their out",
+        "expected slates older than the 48 h .*; wait for their out",
     ),
 }
 
