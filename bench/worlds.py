@@ -179,8 +179,9 @@ def run(path: Path, *, worlds: int = WORLDS) -> None:
         f"{worlds} worlds of {SLATES:,} slates in a week, simulated, ingested, built, published, split and "
         f"trained on by the platform, judged on about {campaigns:,.0f} campaigns; {PAIRS} pairs of rankers "
         f"for each change and world, whose true NDCG@8 is solved for. Truth is the mean of what slates from "
-        "the test's start on gain when reactions are drawn anew. Conditions other than slices are left out: "
-        "they depend on the machine."
+        "the test's start on gain when reactions are drawn anew; three quarters of them are those that are "
+        "judged on, so intervals cover more often than 95 %. Conditions other than slices are left out: they "
+        "depend on the machine."
     )
     write_result(path, figures_of(found), at=SystemClock().now(), command="make bench NAME=worlds", note=note)
 
@@ -211,6 +212,6 @@ def figures_of(worlds: list[dict[str, Any]]) -> list[Figure]:
 
 
 def _coverage(told: str, mine: list[dict[str, Any]]) -> Figure:
+    """At least as often as agreed; more often, as the truth is asked of the judged slates among others."""
     share = float(np.mean([each["low"] <= each["gain"] <= each["high"] for each in mine]))
-    name = f"{told}: 95 % intervals that cover the true gain"
-    return Figure(name=name, value=share, unit="", goal="0.93 to 0.97", met=0.93 <= share <= 0.97)
+    return figure(f"{told}: 95 % intervals that cover the true gain", share, "", ">= 0.93")
