@@ -119,7 +119,7 @@ REFUSED_IN_TRAINING: dict[str, tuple[Change, str]] = {
     "a single campaign": (of_one_campaign, "of 1 campaigns .*Collect a longer log with more campaigns"),
     "no closed window": (
         of_the_last_hours,
-        "expected slates older than the 48 h .*; wait for their out",
+        "expected slates older than the 24 h .*; wait for their out",
     ),
 }
 
