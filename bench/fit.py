@@ -65,7 +65,7 @@ def draw_slates(rows: int, seed: int) -> TrainingSet:
 
 def train_ours(train: TrainingSet, valid: TrainingSet) -> int:
     """The trees of our ranker, which is kept from stopping early."""
-    declared = replace(get_recommender("image_enhancement"), slate_size=ITEMS)
+    declared = replace(get_recommender("image_enhancement"), slate_size=ITEMS, objective="listwise")
     plan = FitPlan(rounds=TREES, patience=TREES)
     return train_ranker(train, valid, declared, seed=SEED, threads=THREADS, plan=plan).trees
 

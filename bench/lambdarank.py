@@ -141,7 +141,10 @@ def run(path: Path) -> None:
     whole, test = read_queries(settings, "train"), read_queries(settings, "test")
     pictures = get_recommender("image_enhancement")
     declared = replace(
-        pictures, slate_size=K, gates=replace(pictures.gates, min_training_slates=50, min_test_slates=20)
+        pictures,
+        slate_size=K,
+        objective="listwise",
+        gates=replace(pictures.gates, min_training_slates=50, min_test_slates=20),
     )
     ours, theirs, of_all = [], [], []
     for seed in range(SEEDS):

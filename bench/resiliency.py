@@ -102,7 +102,7 @@ def ndcg_of_trained(half_life: float, seed: int) -> tuple[float, float]:
     trial = try_weights(
         train,
         valid,
-        lambda part: BoosterScorer(refit_ranker(part, declared, uniform, threads=1)),
+        lambda part: BoosterScorer(refit_ranker(part, uniform, threads=1)),
         k=ITEMS,
         seed=seed,
     )

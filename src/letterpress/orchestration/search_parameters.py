@@ -45,7 +45,7 @@ def search_parameters(
     try:
         parts = temporal_split(
             learned_from,
-            gap_hours=max(target.window_hours for target in declared.targets),
+            gap_hours=declared.window_hours,
             keep_campaigns_whole=not is_single,
         )
         clusters = np.arange(len(parts.test)) if is_single else parts.test.campaign_codes

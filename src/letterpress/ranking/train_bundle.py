@@ -50,7 +50,7 @@ def train_bundle(
     if recommender.judge == "ab_test":
         return _linear_bundle(recommender, split, snapshot=snapshot, seed=seed)
     trained = train_ranker(split.train, split.valid, recommender, seed=seed, threads=threads, plan=plan)
-    fit = _as_trained(recommender, trained, threads=threads)
+    fit = _as_trained(trained, threads=threads)
     trial = try_weights(split.train, split.valid, fit, k=recommender.slate_size, seed=seed)
     if trial.train.is_weighted:
         split = split._replace(train=trial.train)
@@ -78,15 +78,15 @@ def _cohorts(
     """What items of each age bring, told on the slates after those that were trained on."""
     if recommender.judge != "ndcg":
         return []
-    fit = _as_trained(recommender, trained, threads=threads)
+    fit = _as_trained(trained, threads=threads)
     return cohorts_by_age(split.train, split.valid, fit, k=recommender.slate_size, seed=seed)
 
 
-def _as_trained(recommender: Recommender, trained: TrainedRanker, *, threads: int) -> Fit:
+def _as_trained(trained: TrainedRanker, *, threads: int) -> Fit:
     """What makes a scorer of other slates with the parameters and as many trees as `trained`."""
 
     def fit(part: TrainingSet) -> Scorer:
-        return BoosterScorer(refit_ranker(part, recommender, trained, threads=threads), threads=threads)
+        return BoosterScorer(refit_ranker(part, trained, threads=threads), threads=threads)
 
     return fit
 
@@ -94,7 +94,7 @@ def _as_trained(recommender: Recommender, trained: TrainedRanker, *, threads: in
 def _calibration(
     recommender: Recommender, split: Split, trained: TrainedRanker, *, threads: int
 ) -> Calibration:
-    fit = _as_trained(recommender, trained, threads=threads)
+    fit = _as_trained(trained, threads=threads)
     if not trained.held_out:
         seen = newest_slates(TrainingSet.joined([split.train, split.valid]))
         return fit_calibration(score_by_halves(seen, fit), seen, recommender)

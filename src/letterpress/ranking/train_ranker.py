@@ -10,7 +10,7 @@ from letterpress.datasets.training_set import TrainingSet
 from letterpress.ranking.fit_progress import tell_progress
 from letterpress.ranking.slate_matrix import slate_matrix
 from letterpress.ranking.teachable import require_gains, require_teachable
-from letterpress.ranking.tree_parameters import tree_parameters
+from letterpress.ranking.tree_parameters import compares_items, tree_parameters
 from letterpress.ranking.trees_by_folds import count_trees, is_too_few
 from letterpress.ranking.watched_ndcg import ndcg_metric
 from letterpress.recommenders import Recommender
@@ -94,16 +94,16 @@ def _train_and_stop(
 ) -> TrainedRanker:
     import xgboost
 
-    is_listwise = recommender.judge == "ndcg"
+    has_slates, is_listwise = recommender.judge == "ndcg", compares_items(parameters)
     fitted = slate_matrix(train, is_listwise=is_listwise)
     booster = xgboost.train(
         {**parameters, "nthread": threads, "verbosity": 0},
         fitted,
         num_boost_round=plan.rounds,
         evals=[(slate_matrix(valid, is_listwise=is_listwise, like=fitted), "valid")],
-        custom_metric=ndcg_metric(valid, recommender.slate_size) if is_listwise else None,
+        custom_metric=ndcg_metric(valid, recommender.slate_size) if has_slates else None,
         callbacks=[
-            xgboost.callback.EarlyStopping(rounds=plan.patience, maximize=is_listwise),
+            xgboost.callback.EarlyStopping(rounds=plan.patience, maximize=has_slates),
             tell_progress(recommender.name, of=plan.rounds),
         ],
         verbose_eval=False,
@@ -125,7 +125,7 @@ def _train_on_all(
 ) -> TrainedRanker:
     """The ranker of all slates, with as many trees as folds of them say."""
     trees, ndcg = count_trees(whole, parameters, recommender.slate_size, rounds=rounds, threads=threads)
-    booster = _grow(whole, parameters, trees, is_listwise=True, threads=threads)
+    booster = _grow(whole, parameters, trees, threads=threads)
     return TrainedRanker(
         booster=_without_history(booster),
         trees=trees,
@@ -136,26 +136,19 @@ def _train_on_all(
     )
 
 
-def _grow(
-    part: TrainingSet, parameters: dict[str, Any], trees: int, *, is_listwise: bool, threads: int
-) -> xgboost.Booster:
+def _grow(part: TrainingSet, parameters: dict[str, Any], trees: int, *, threads: int) -> xgboost.Booster:
     import xgboost
 
     return xgboost.train(
         {**parameters, "nthread": threads, "verbosity": 0},
-        slate_matrix(part, is_listwise=is_listwise),
+        slate_matrix(part, is_listwise=compares_items(parameters)),
         num_boost_round=trees,
     )
 
 
-def refit_ranker(
-    part: TrainingSet, recommender: Recommender, trained: TrainedRanker, *, threads: int
-) -> bytes:
+def refit_ranker(part: TrainingSet, trained: TrainedRanker, *, threads: int) -> bytes:
     """The booster of `part` with the parameters and as many trees as `trained`: what folds are scored by."""
-    is_listwise = recommender.judge == "ndcg"
-    return _without_history(
-        _grow(part, trained.parameters, trained.trees, is_listwise=is_listwise, threads=threads)
-    )
+    return _without_history(_grow(part, trained.parameters, trained.trees, threads=threads))
 
 
 def _without_history(booster: xgboost.Booster) -> bytes:

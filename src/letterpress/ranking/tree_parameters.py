@@ -20,7 +20,7 @@ TREE_PARAMETERS: dict[str, Any] = {
 
 
 def listwise_parameters(k: int) -> dict[str, Any]:
-    """Pairs within a slate, weighted by the top `k`; beat `rank:ndcg` and pointwise on the simulated log."""
+    """Pairs within a slate, weighted by the top `k`."""
     return {
         "objective": "rank:pairwise",
         "ndcg_exp_gain": False,
@@ -30,7 +30,10 @@ def listwise_parameters(k: int) -> dict[str, Any]:
     }
 
 
-POINTWISE_PARAMETERS: dict[str, Any] = {
+GAIN_PARAMETERS: dict[str, Any] = {"objective": "binary:logitraw", "disable_default_eval_metric": True}
+"""The log odds of a gain between 0 and 1, for slates all the same: scores are as they are added up."""
+
+SINGLE_PARAMETERS: dict[str, Any] = {
     "objective": "reg:squarederror",
     "eval_metric": "rmse",
     "min_child_weight": 50.0,
@@ -42,10 +45,20 @@ def tree_parameters(
     recommender: Recommender, names: Sequence[str], chosen: Mapping[str, Any], *, seed: int
 ) -> dict[str, Any]:
     """The usual parameters with `chosen` ones over them, for features `names` in the order of columns."""
-    is_listwise = recommender.judge == "ndcg"
-    objective = listwise_parameters(recommender.slate_size) if is_listwise else POINTWISE_PARAMETERS
     constraints = _constraints(monotone_directions(recommender), names)
-    return {**TREE_PARAMETERS, **objective, **constraints, **chosen, "seed": seed}
+    return {**TREE_PARAMETERS, **_objective(recommender), **constraints, **chosen, "seed": seed}
+
+
+def compares_items(parameters: Mapping[str, Any]) -> bool:
+    """Whether XGBoost must be told which rows are of one slate."""
+    return str(parameters["objective"]).startswith("rank:")
+
+
+def _objective(recommender: Recommender) -> dict[str, Any]:
+    if recommender.judge != "ndcg":
+        return SINGLE_PARAMETERS
+    is_listwise = recommender.objective == "listwise"
+    return listwise_parameters(recommender.slate_size) if is_listwise else GAIN_PARAMETERS
 
 
 def _constraints(directions: Mapping[str, int], names: Sequence[str]) -> dict[str, str]:

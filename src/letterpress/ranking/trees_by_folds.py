@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from letterpress.datasets.training_set import TrainingSet
 from letterpress.ranking.slate_matrix import slate_matrix
+from letterpress.ranking.tree_parameters import compares_items
 from letterpress.ranking.watched_ndcg import ndcg_metric
 
 FEWEST_TO_STOP = 60
@@ -59,13 +60,13 @@ def _curve(
     """NDCG `(rounds,)` of `held` after each tree that `part` grows."""
     import xgboost
 
-    fitted = slate_matrix(part, is_listwise=True)
+    fitted = slate_matrix(part, is_listwise=compares_items(parameters))
     told: dict[str, dict[str, list[float]]] = {}
     xgboost.train(
         {**parameters, "nthread": threads, "verbosity": 0},
         fitted,
         num_boost_round=rounds,
-        evals=[(slate_matrix(held, is_listwise=True, like=fitted), "held")],
+        evals=[(slate_matrix(held, is_listwise=compares_items(parameters), like=fitted), "held")],
         custom_metric=ndcg_metric(held, k),
         evals_result=told,
         verbose_eval=False,

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 Judge = Literal["ab_test", "ndcg", "snips"]
+Objective = Literal["listwise", "pointwise"]
 Window = Literal["birth", "28d", "7d", "1d", "decayed"]
 """Since birth; so many whole days and today so far; or all of it, the older the less."""
 
@@ -112,6 +113,8 @@ class Recommender:
     feature_views: tuple[str, ...]
     judge: Judge
     gates: Gates
+    objective: Objective = "listwise"
+    """Whether trees compare the items of a slate, or learn the gain of each, which then lies in 0..1."""
     attributes: tuple[str, ...] = ()
     """Item attributes (numbers) that features may use."""
     vocabularies: tuple[tuple[str, tuple[str, ...]], ...] = ()

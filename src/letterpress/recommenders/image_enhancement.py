@@ -72,6 +72,7 @@ IMAGE_ENHANCEMENT = Recommender(
     ),
     feature_views=("campaign", "session", "picture", "picture_fit", "evidence"),
     judge="ndcg",
+    objective="pointwise",
     gates=Gates(min_training_slates=500, min_test_slates=200, epsilon=0.005),
     attributes=(
         "brightness",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from letterpress.evaluation.ndcg import ndcg_per_group
 from letterpress.ranking.scorer import BoosterScorer
 from letterpress.ranking.train_ranker import USUAL_PLAN, FitPlan, TrainedRanker, train_ranker
 from letterpress.ranking.tree_parameters import tree_parameters
+from letterpress.ranking.tree_scorer import TreeScorer, load_tree_scorer
 from letterpress.recommenders import Recommender, get_recommender
 
 
@@ -32,6 +34,19 @@ def test_the_ranker_learns_what_is_chosen_and_names_what_it_used() -> None:
     assert ranked.mean() > single.mean() + 0.05
     assert set(list(trained.importance)[:2]) == {"a", "b"}
     assert sum(trained.importance.values()) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_trees_that_learn_gains_order_slates_too_and_are_served_to_the_bit(tmp_path: Path) -> None:
+    pointwise = replace(PETS, objective="pointwise")
+    trained, fresh = train(world(600, 1), recommender=pointwise), world(300, 3)
+    assert trained.parameters["objective"] == "binary:logitraw"
+    told = scores(trained, fresh.features)
+    single = ndcg_per_group(np.nan_to_num(fresh.column("a")), fresh.gains, fresh.group_offsets, 4)
+    ranked = ndcg_per_group(told, fresh.gains, fresh.group_offsets, 4)
+    assert ranked.mean() > single.mean() + 0.05
+    served = load_tree_scorer(trained.booster, 4, tmp_path)
+    assert isinstance(served, TreeScorer)
+    np.testing.assert_array_equal(served.score(fresh.features), told)
 
 
 def test_the_same_data_and_seed_give_the_same_bytes() -> None:
@@ -67,7 +82,7 @@ def test_what_is_chosen_lies_over_the_usual_parameters_and_the_seed_stays() -> N
     pictures = get_recommender("image_enhancement")
     found = tree_parameters(pictures, ("a",), {"max_depth": 3}, seed=5)
     assert (found["max_depth"], found["eta"], found["seed"]) == (3, 0.04, 5)
-    assert found["lambdarank_num_pair_per_sample"] == pictures.slate_size
+    assert tree_parameters(PETS, ("a",), {}, seed=5)["lambdarank_num_pair_per_sample"] == PETS.slate_size
 
 
 def test_a_start_keeps_its_trees_and_new_ones_correct_it_the_same_way_each_time() -> None:
