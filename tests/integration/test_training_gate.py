@@ -11,6 +11,7 @@ import pytest
 
 from letterpress.clock import ManualClock
 from letterpress.errors import StorageError
+from letterpress.features.columns import SESSION_COUNTS
 from letterpress.lake.gate_views import make_training_set_views
 from letterpress.lake.snapshot_layout import KNOWN_COUNTS
 from letterpress.quality.gate import check_training_set
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:great_expect
 
 def write_training_set(path: Path, change: str = "* from examples") -> Path:
     """Twenty slates of four items as `training.parquet`, changed by the select `change`."""
-    counts = ", ".join(f"0 as {name}" for name in KNOWN_COUNTS)
+    counts = ", ".join(f"0 as {name}" for name in (*KNOWN_COUNTS, *SESSION_COUNTS))
     duckdb.sql(
         f"""
         copy (
