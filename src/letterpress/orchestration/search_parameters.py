@@ -45,7 +45,7 @@ def search_parameters(
     try:
         parts = temporal_split(
             learned_from,
-            gap_hours=declared.window_hours,
+            gap_hours=0,  # all outcomes are in, so a gap would only take slates away
             keep_campaigns_whole=not is_single,
         )
         clusters = np.arange(len(parts.test)) if is_single else parts.test.campaign_codes
