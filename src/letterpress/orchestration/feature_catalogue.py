@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -22,7 +22,7 @@ from letterpress.recommenders import RECOMMENDERS, Recommender
 from letterpress.registry.admissions import AdmissionRecord, read_admissions
 from letterpress.registry.publication import Publication, published
 from letterpress.settings import Home, Settings
-from letterpress.site.features_page import DATA, CandidateState, FeaturesState, FeatureState, ServedUse
+from letterpress.site.features_page import DATA, TriedView, FeaturesState, FeatureState, ServedUse
 
 Measured = dict[str, dict[str, dict[str, float | None]]]
 """`rows`, `coverage`, `low`, `median` and `high` by recommender and feature."""
@@ -52,12 +52,17 @@ def feature_catalogue(settings: Settings) -> FeaturesState:
         made_of=made_of,
         features=[_feature_state(entry, uses, measured) for entry in list_features(RECOMMENDERS.values())],
         unused_views=unused_views(RECOMMENDERS.values()),
-        candidates=[
-            CandidateState(view=view, admissions=[each for each in admissions if each.view == view])
-            for view in sorted(CANDIDATES)
-        ],
+        candidates=_tried(CANDIDATES, admissions),
+        admitted=_tried({each.view for each in admissions} - CANDIDATES, admissions),
         retired=[asdict(each) for each in RETIRED],
     )
+
+
+def _tried(views: Collection[str], admissions: Sequence[AdmissionRecord]) -> list[TriedView]:
+    return [
+        TriedView(view=view, admissions=[each for each in admissions if each.view == view])
+        for view in sorted(views)
+    ]
 
 
 def _made_of(

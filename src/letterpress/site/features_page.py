@@ -48,8 +48,8 @@ class FeatureState(Struct, kw_only=True, frozen=True):
         return bool(self.uses) and all(use.share == 0 for use in self.uses)
 
 
-class CandidateState(Struct, kw_only=True, frozen=True):
-    """A view on trial, and the records of those who tried it."""
+class TriedView(Struct, kw_only=True, frozen=True):
+    """A view, and the records of those who tried it."""
 
     view: str
     admissions: Sequence[AdmissionRecord]
@@ -61,7 +61,10 @@ class FeaturesState(Struct, kw_only=True, frozen=True):
     made_of: dict[str, Any]
     features: Sequence[FeatureState]
     unused_views: Sequence[str]
-    candidates: Sequence[CandidateState] = ()
+    candidates: Sequence[TriedView] = ()
+    """Views on trial."""
+    admitted: Sequence[TriedView] = ()
+    """Views in use of whose trial there is a record here."""
     retired: Sequence[Mapping[str, str]] = ()
     """`name`, `view`, `reason` and `since_snapshot` of features that are no longer computed."""
 
