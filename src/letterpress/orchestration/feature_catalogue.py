@@ -22,7 +22,7 @@ from letterpress.recommenders import RECOMMENDERS, Recommender
 from letterpress.registry.admissions import AdmissionRecord, read_admissions
 from letterpress.registry.publication import Publication, published
 from letterpress.settings import Home, Settings
-from letterpress.site.features_page import DATA, TriedView, FeaturesState, FeatureState, ServedUse
+from letterpress.site.features_page import DATA, FeaturesState, FeatureState, ServedUse, TriedView
 
 Measured = dict[str, dict[str, dict[str, float | None]]]
 """`rows`, `coverage`, `low`, `median` and `high` by recommender and feature."""
