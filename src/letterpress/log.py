@@ -14,9 +14,20 @@ from contextlib import contextmanager
 logger = logging.getLogger("letterpress")
 
 
+class _StandardErrorHandler(logging.Handler):
+    """Writes to what standard error is at that moment: whoever runs us may replace and close it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            sys.stderr.write(f"{self.format(record)}\n")
+            sys.stderr.flush()
+        except (OSError, ValueError):
+            self.handleError(record)
+
+
 def configure_log(*, verbose: bool = False) -> None:
     """Send our log to standard error: standard output belongs to results."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _StandardErrorHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger.handlers[:] = [handler]
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
