@@ -75,7 +75,8 @@ def test_the_ranker_beats_popularity_where_context_matters_and_on_new_items_too(
     assert shown["random"] < numbers["popularity"]["mean"] < numbers["challenger"]["mean"]
     assert shown["random"] + 0.05 < shown["logistic"]
     assert {each["kind"] for each in numbers["slices"]} >= {"tenant", "industry", "segment", "device"}
-    fitted = {each.name for each in get_recommender(PICTURES).targets if not each.warm_up_hours}
+    targets = [each for each in get_recommender(PICTURES).targets if not each.warm_up_hours]
+    fitted = {each.numerator if each.is_avoided else each.name for each in targets}
     assert set(numbers["calibration"]) == fitted  # nine days are too few for a score that warms up for five
     assert all(each["low"] <= each["relative_error"] < 0.25 for each in numbers["calibration"].values())
     assert len(numbers["conditions"]) == 6
@@ -110,7 +111,9 @@ def test_the_card_of_a_candidate_says_how_it_was_judged_what_it_learned_from_and
     assert learned == f"{card['parts']['train']['slates']:,}"
     assert sum(card["features"].values()) == pytest.approx(1.0)
     assert card["verdict"] == verdict
-    assert page.locator("#shap tbody tr").count() == min(15, len(card["shap"]))
+    moved = page.locator("#shap tbody tr")
+    assert moved.count() == min(15, len(card["shap"]))
+    assert f"{max(card['shap'].values()):.1%}" in moved.first.inner_text()
     assert sum(card["shap"].values()) == pytest.approx(1.0, abs=1e-4)
     aged = page.locator("#resiliency")
     assert aged.locator("svg.worth rect.logged").count() == len(card["resiliency"]["partitions"])

@@ -29,7 +29,11 @@ ITEMS, CALLS = 24, 101
 def measure_rates(
     declared: Recommender, split: Split, bundle: ModelBundle, *, seed: int
 ) -> dict[str, CalibrationError]:
-    """How far the rates of fitted targets are from the test's, by target; none where nothing was fitted."""
+    """How far the rates of fitted targets are from the test's, by target; none where nothing was fitted.
+
+    Of what is to be avoided it is the rate of that, by its name: the rate of its absence is so near to one
+    that no error would be a large share of it.
+    """
     calibration, test = completed_calibration(bundle.read_calibration(), declared), split.test
     if not test.outcomes:
         return {}
@@ -38,11 +42,11 @@ def measure_rates(
     found = {}
     for target, rates in zip(declared.targets, calibration.targets, strict=True):
         hits, trials = hits_and_trials(target, test.outcomes)
-        told = predicted[target.name]
-        if target.is_avoided:  # its rate is so near to one that no error would be a large share of it
-            hits, told = trials - hits, 1.0 - told
+        told, name = predicted[target.name], target.name
+        if target.is_avoided:
+            hits, told, name = trials - hits, 1.0 - told, target.numerator
         if rates.facts and hits.any():
-            found[target.name] = measure_calibration(told, hits, trials, clusters, seed=seed)
+            found[name] = measure_calibration(told, hits, trials, clusters, seed=seed)
     return found
 
 

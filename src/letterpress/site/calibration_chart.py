@@ -9,7 +9,8 @@ from typing import Any
 
 from letterpress.site.interval_chart import Tick, choose_step
 
-SIDE, LEFT, TOP, AXIS = 260.0, 64.0, 10.0, 52.0
+SIDE, LEFT, TOP, AXIS, MARGIN = 260.0, 64.0, 10.0, 52.0, 26.0
+MOST_LABELS = 4
 MOST_RADIUS = 8.0
 
 
@@ -54,16 +55,29 @@ def draw_calibration(target: str, numbers: Mapping[str, Any]) -> CalibrationChar
             LEFT + along(told),
             TOP + SIDE - along(seen),
             round(max(2.5, MOST_RADIUS * math.sqrt(count / most)), 2),
-            f"told {told:.2%}, happened {seen:.2%} of {count:,.0f}",
+            f"told {_percent(told)}, happened {_percent(seen)} of {count:,.0f}",
         )
         for told, seen, count in zip(predicted, observed, trials, strict=True)
     )
-    ticks = tuple(Tick(along(step * at), f"{step * at:.3g}") for at in range(round(end / step) + 1))
+    spans = round(end / step)
+    every = math.ceil(spans / MOST_LABELS)
+    ticks = tuple(
+        Tick(along(step * at), _percent(step * at) if at % every == 0 else "") for at in range(spans + 1)
+    )
     conclusion = (
-        f"Rates of {target} are off by {numbers['relative_error']:.1%} of what happened on average "
-        f"[{numbers['low']:.1%}, {numbers['high']:.1%}] on slates that the model did not learn from. "
+        f"Rates of {target.replace('_', ' ')} are off by {numbers['relative_error']:.1%} of what happened on "
+        f"average [{numbers['low']:.1%}, {numbers['high']:.1%}] on slates that the model did not learn from. "
         "A dot on the line was told exactly."
     )
     return CalibrationChart(
-        target, conclusion, LEFT + SIDE + 16, TOP + SIDE + AXIS, LEFT, TOP, SIDE, dots, ticks
+        target, conclusion, LEFT + SIDE + MARGIN, TOP + SIDE + AXIS, LEFT, TOP, SIDE, dots, ticks
     )
+
+
+def _percent(rate: float) -> str:
+    """Three digits, as small rates have theirs far behind the point.
+
+    >>> _percent(0.00025), _percent(0.5)
+    ('0.025%', '50%')
+    """
+    return f"{100 * rate:.3g}%"

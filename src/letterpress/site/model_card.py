@@ -61,18 +61,22 @@ def render_model_card(card: ModelCard) -> str:
     """The card as HTML."""
     numbers = card.verdict["numbers"]
     environment = page_environment()
-    shown = dict(list(card.features.items())[:MOST_FEATURES])
     return environment.get_template("model_card.html.j2").render(
         card=card,
         drawn=draw_verdict(card.verdict),
-        shown=shown,
+        shown=_greatest(card.features),
         aged=None if card.resiliency is None else draw_resiliency(card.resiliency),
-        moved=dict(list(card.shap.items())[:MOST_FEATURES]),
+        moved=_greatest(card.shap),
         rates=[draw_calibration(*each) for each in (numbers.get("calibration") or {}).items()],
         conditions=numbers.get("conditions") or [],
         slices=card.verdict["numbers"].get("slices") or [],
         style=f"../{STYLE}",
     )
+
+
+def _greatest(shares: Mapping[str, float]) -> dict[str, float]:
+    """The features with the greatest shares, those first; a manifest keeps them by name."""
+    return dict(sorted(shares.items(), key=lambda each: -each[1])[:MOST_FEATURES])
 
 
 def write_model_card(site: Path, card: ModelCard) -> Path:
