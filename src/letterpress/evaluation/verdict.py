@@ -280,14 +280,18 @@ def judge_by_snips(
         stays = max(stays, champion.snips.high)
     bar = stays * (1 + min_relative_gain)
     promoted = challenger.snips.low > bar
+    reason = _snips_reason(challenger, bar, promoted=promoted)
+    return Verdict(promoted=promoted, reason=reason, numbers=numbers | {"bar": bar})
+
+
+def _snips_reason(challenger: PolicyValue, bar: float, *, promoted: bool) -> str:
     outcome = (
         "clears the bar, so the challenger is promoted" if promoted else "does not, so the champion stays"
     )
-    reason = (
+    return (
         f"SNIPS value of the challenger {challenger.snips} against a bar of {bar:.4f} (effective sample size "
         f"{challenger.effective_sample_size:.0f}, {challenger.matched_clicks} matched clicks): it {outcome}."
     )
-    return Verdict(promoted=promoted, reason=reason, numbers=numbers | {"bar": bar})
 
 
 def _supported_numbers(policy: PolicyValue, lacking: str | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from bench.resiliency import draw_paths, draw_slates
+from tests.unit.ranking.pet_slates import PETS
 
 from letterpress.datasets.temporal_split import Split
 from letterpress.datasets.training_set import TrainingSet
@@ -13,19 +14,8 @@ from letterpress.errors import NotEnoughDataError
 from letterpress.ranking.bundle import ModelBundle
 from letterpress.ranking.train_bundle import train_bundle
 from letterpress.ranking.train_ranker import FitPlan, train_ranker
-from letterpress.recommenders import Gates, Recommender, Target
 
 MakeSlates = Callable[..., TrainingSet]
-PETS = Recommender(
-    name="pets",
-    description="Ranks pets.",
-    item_kind="pet",
-    slate_size=4,
-    targets=(Target("chosen", "chosen", weight=1.0, window_hours=1),),
-    feature_views=(),
-    judge="ndcg",
-    gates=Gates(min_training_slates=50, min_test_slates=20, min_relative_gain=0.01),
-)
 
 
 @pytest.fixture
