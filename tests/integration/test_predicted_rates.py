@@ -26,22 +26,22 @@ DECILES = 10
 
 
 @pytest.fixture(scope="module")
-def test_part(trained_home: Path) -> TrainingSet:
+def later_part(trained_home: Path) -> TrainingSet:
     """Slates that no model of the home learnt from, and all of them later."""
     snapshot = Snapshot.open(Settings(home=trained_home).paths)
     return split_snapshot(snapshot, get_recommender(RECOMMENDER)).test
 
 
 @pytest.fixture(scope="module")
-def true_rates(test_part: TrainingSet, tmp_path_factory: pytest.TempPathFactory) -> NDArray[np.float64]:
+def true_rates(later_part: TrainingSet, tmp_path_factory: pytest.TempPathFactory) -> NDArray[np.float64]:
     """The true click rate of every row, by running the home's simulation again for its truth."""
     out = tmp_path_factory.mktemp("world")
     simulate(Plan(DAYS, SLATES, Settings().seed, "steady", BEGIN), out)
     columns = Truth.open(out).slates().select(["slate_id", "shown_rates", "click_factor"]).to_pydict()
     shown = {slate: np.array(rates) * factor for slate, rates, factor in zip(*columns.values(), strict=True)}
-    slates = [shown[each.rpartition(SEPARATOR)[2]] for each in test_part.slate_ids]
-    ends = zip(test_part.group_offsets[:-1], test_part.group_offsets[1:], strict=True)
-    places = [test_part.position[first:end] - 1 for first, end in ends]
+    slates = [shown[each.rpartition(SEPARATOR)[2]] for each in later_part.slate_ids]
+    ends = zip(later_part.group_offsets[:-1], later_part.group_offsets[1:], strict=True)
+    places = [later_part.position[first:end] - 1 for first, end in ends]
     return np.concatenate([rates[place] for rates, place in zip(slates, places, strict=True)])
 
 
@@ -57,13 +57,13 @@ def predict_clicks(bundle: ModelBundle, part: TrainingSet) -> NDArray[np.float64
 
 @pytest.mark.parametrize(("version", "kind"), [(1, "popularity"), (2, "xgboost")])
 def test_intervals_hold_the_true_click_rate_however_little_was_counted_of_an_item(
-    trained_home: Path, test_part: TrainingSet, true_rates: NDArray[np.float64], version: int, kind: str
+    trained_home: Path, later_part: TrainingSet, true_rates: NDArray[np.float64], version: int, kind: str
 ) -> None:
     bundle = model_version(Settings(home=trained_home).paths, RECOMMENDER, version).open_bundle()
     assert bundle.manifest.kind == kind
-    rates = predict_clicks(bundle, test_part)
+    rates = predict_clicks(bundle, later_part)
     is_held = (rates[:, LOW] <= true_rates) & (true_rates <= rates[:, HIGH])
-    ranks = np.argsort(np.argsort(test_part.column("item_delivered"), kind="stable"))
+    ranks = np.argsort(np.argsort(later_part.column("item_delivered"), kind="stable"))
     deciles = ranks * DECILES // len(ranks)
     held = np.bincount(deciles, is_held) / np.bincount(deciles)
     assert held.min() >= 0.90, held
@@ -71,12 +71,12 @@ def test_intervals_hold_the_true_click_rate_however_little_was_counted_of_an_ite
 
 
 def test_the_ranker_tells_rates_apart_better_than_popularity_does(
-    trained_home: Path, test_part: TrainingSet, true_rates: NDArray[np.float64]
+    trained_home: Path, later_part: TrainingSet, true_rates: NDArray[np.float64]
 ) -> None:
     home = Settings(home=trained_home).paths
 
     def correlation(version: int) -> float:
-        rates = predict_clicks(model_version(home, RECOMMENDER, version).open_bundle(), test_part)[:, RATE]
+        rates = predict_clicks(model_version(home, RECOMMENDER, version).open_bundle(), later_part)[:, RATE]
         return float(np.corrcoef(np.log(rates), np.log(true_rates))[0, 1])
 
     assert correlation(2) > correlation(1)

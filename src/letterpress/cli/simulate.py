@@ -15,53 +15,63 @@ from letterpress.errors import UsageError
 DEFAULT_START = "2026-01-05"
 DEFAULT_DAYS, DEFAULT_SLATES = 14, 20_000
 
+OutOption = Annotated[
+    Path | None, typer.Option(help="Folder to write to; the truth goes into truth/ below it.")
+]
+AgainstOption = Annotated[
+    str | None, typer.Option(help="Address of a running service to react to, in place of --out.")
+]
+DaysOption = Annotated[
+    int | None, typer.Option(help=f"Days of log, {DEFAULT_DAYS}; with --against 1.", show_default=False)
+]
+SlatesOption = Annotated[
+    int | None,
+    typer.Option(help=f"Slates in all, {DEFAULT_SLATES:,}; with --against 10,000.", show_default=False),
+]
+SeedOption = Annotated[int, typer.Option(help="The same seed gives the same bytes.")]
+ScenarioOption = Annotated[str, typer.Option(help="One of those in docs/simulation.md.")]
+DriftDayOption = Annotated[
+    int | None,
+    typer.Option(help="Day, from 0, on which scenarios that drift begin to; the middle when not given."),
+]
+PackingOption = Annotated[str, typer.Option(help="gz or zst, with --out.")]
+StartOption = Annotated[str | None, typer.Option(help=f"First day in UTC; {DEFAULT_START} when not given.")]
+EndNowOption = Annotated[bool, typer.Option("--end-now", help="Let the log end with the last full hour.")]
+SpeedOption = Annotated[
+    str | None,
+    typer.Option(
+        help="With --against: data seconds a second, or max; sets the clock of this home ahead. "
+        "Without it the clock is left as it runs."
+    ),
+]
+FirstDayOption = Annotated[
+    int | None,
+    typer.Option(help="With --against: day of the world to begin with; the one after the last run's."),
+]
+LeaveWaitingOption = Annotated[
+    bool, typer.Option("--leave-waiting", help="With --against: leave later outcomes to the next run.")
+]
+TokenOption = Annotated[
+    str | None, typer.Option(help="With --against: the service's token; the setting's when not given.")
+]
+
 
 def command(
     *,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder to write to; the truth goes into truth/ below it.")
-    ] = None,
-    against: Annotated[
-        str | None, typer.Option(help="Address of a running service to react to, in place of --out.")
-    ] = None,
-    days: Annotated[
-        int | None, typer.Option(help=f"Days of log, {DEFAULT_DAYS}; with --against 1.", show_default=False)
-    ] = None,
-    slates: Annotated[
-        int | None,
-        typer.Option(help=f"Slates in all, {DEFAULT_SLATES:,}; with --against 10,000.", show_default=False),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 7,
-    scenario: Annotated[str, typer.Option(help="One of those in docs/simulation.md.")] = "steady",
-    drift_day: Annotated[
-        int | None,
-        typer.Option(help="Day, from 0, on which scenarios that drift begin to; the middle when not given."),
-    ] = None,
-    packing: Annotated[str, typer.Option(help="gz or zst, with --out.")] = "gz",
-    start: Annotated[
-        str | None, typer.Option(help=f"First day in UTC; {DEFAULT_START} when not given.")
-    ] = None,
-    end_now: Annotated[
-        bool, typer.Option("--end-now", help="Let the log end with the last full hour.")
-    ] = False,
-    speed: Annotated[
-        str | None,
-        typer.Option(
-            help="With --against: data seconds a second, or max; sets the clock of this home ahead. "
-            "Without it the clock is left as it runs."
-        ),
-    ] = None,
-    first_day: Annotated[
-        int | None,
-        typer.Option(help="With --against: day of the world to begin with; the one after the last run's."),
-    ] = None,
-    leave_waiting: Annotated[
-        bool,
-        typer.Option("--leave-waiting", help="With --against: leave later outcomes to the next run."),
-    ] = False,
-    token: Annotated[
-        str | None, typer.Option(help="With --against: the service's token; the setting's when not given.")
-    ] = None,
+    out: OutOption = None,
+    against: AgainstOption = None,
+    days: DaysOption = None,
+    slates: SlatesOption = None,
+    seed: SeedOption = 7,
+    scenario: ScenarioOption = "steady",
+    drift_day: DriftDayOption = None,
+    packing: PackingOption = "gz",
+    start: StartOption = None,
+    end_now: EndNowOption = False,
+    speed: SpeedOption = None,
+    first_day: FirstDayOption = None,
+    leave_waiting: LeaveWaitingOption = False,
+    token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write a log of builders and recipients whose behaviour is known, or let them ask a running service."""

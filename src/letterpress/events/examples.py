@@ -30,6 +30,24 @@ def _envelope(event_id: str, minutes: int) -> dict[str, Any]:
     }
 
 
+def _slate(context: CampaignContext) -> Slate:
+    return Slate(
+        **_envelope(f"{_SLATE}-slate", 0),
+        slate_id=_SLATE,
+        campaign=context,
+        slot="hero",
+        policy="epsilon_uniform",
+        items=[
+            ShownItem(item_id="boots-warm", position=1, score=0.179, propensity=0.9625),
+            ShownItem(item_id="boots", position=2, score=0.152, propensity=0.9625),
+        ],
+        model="image_enhancement/1",
+        builder_id="builder-17",
+        session_id="visit-4410",
+        experiment=Experiment(experiment_id="spring-sale-7-ab", original_arm="boots"),
+    )
+
+
 def example_events() -> dict[str, AnyEvent]:
     """By event type, in the order in which they would happen."""
     context = CampaignContext(
@@ -51,21 +69,7 @@ def example_events() -> dict[str, AnyEvent]:
             labels={"enhancement": "warm"},
         ),
         "campaign": Campaign(**_envelope("spring-sale-7-campaign", -5), campaign=context),
-        "slate": Slate(
-            **_envelope(f"{_SLATE}-slate", 0),
-            slate_id=_SLATE,
-            campaign=context,
-            slot="hero",
-            policy="epsilon_uniform",
-            items=[
-                ShownItem(item_id="boots-warm", position=1, score=0.179, propensity=0.9625),
-                ShownItem(item_id="boots", position=2, score=0.152, propensity=0.9625),
-            ],
-            model="image_enhancement/1",
-            builder_id="builder-17",
-            session_id="visit-4410",
-            experiment=Experiment(experiment_id="spring-sale-7-ab", original_arm="boots"),
-        ),
+        "slate": _slate(context),
         "interaction": Interaction(
             **_envelope(f"{_SLATE}-chosen-1", 1),
             slate_id=_SLATE,
