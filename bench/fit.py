@@ -27,7 +27,7 @@ from letterpress.clock import SystemClock
 from letterpress.datasets.feature_rows import FeatureRows, Room
 from letterpress.datasets.training_set import TrainingSet
 from letterpress.ranking.train_ranker import MAX_ROUNDS, FitPlan, train_ranker
-from letterpress.ranking.tree_parameters import TREE_PARAMETERS, listwise_parameters
+from letterpress.ranking.tree_parameters import GAIN_PARAMETERS, TREE_PARAMETERS
 from letterpress.recommenders import get_recommender
 from letterpress.settings import let_idle_threads_sleep
 
@@ -65,7 +65,7 @@ def draw_slates(rows: int, seed: int) -> TrainingSet:
 
 def train_ours(train: TrainingSet, valid: TrainingSet) -> int:
     """The trees of our ranker, which is kept from stopping early."""
-    declared = replace(get_recommender("image_enhancement"), slate_size=ITEMS, objective="listwise")
+    declared = replace(get_recommender("image_enhancement"), slate_size=ITEMS)
     plan = FitPlan(rounds=TREES, patience=TREES)
     return train_ranker(train, valid, declared, seed=SEED, threads=THREADS, plan=plan).trees
 
@@ -82,7 +82,7 @@ def train_bare(train: TrainingSet, valid: TrainingSet) -> int:
     let_idle_threads_sleep()
     import xgboost
 
-    parameters = {**TREE_PARAMETERS, **listwise_parameters(ITEMS), "seed": SEED, "nthread": THREADS}
+    parameters = {**TREE_PARAMETERS, **GAIN_PARAMETERS, "seed": SEED, "nthread": THREADS}
     parameters |= {"disable_default_eval_metric": False, "eval_metric": f"ndcg@{ITEMS}", "verbosity": 0}
     fitted = xgboost.QuantileDMatrix(train.features, label=train.gains)
     fitted.set_group(train.group_sizes)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from msgspec import structs
 from playwright.sync_api import Page, expect
 
 from letterpress.clock import ManualClock
@@ -26,12 +27,13 @@ from letterpress.orchestration.release_status import release_status
 from letterpress.orchestration.score_file import score_file
 from letterpress.orchestration.train_challenger import TrainingWishes, split_snapshot, train_challenger
 from letterpress.orchestration.warm_start import Start, find_start
+from letterpress.ranking.train_bundle import STOPPED_BY_FOLDS
 from letterpress.ranking.train_ranker import FitPlan, train_ranker
 from letterpress.recommenders import RECOMMENDERS, get_recommender
 from letterpress.registry.lineage import learned_tenants
 from letterpress.registry.packaging import bento_store
 from letterpress.registry.publication import published
-from letterpress.registry.store import make_champion, restore_previous, versions
+from letterpress.registry.store import make_champion, model_version, register, restore_previous, versions
 from letterpress.registry.verdicts import read_verdict, write_verdict
 from letterpress.settings import Home, Settings
 
@@ -162,11 +164,35 @@ def test_training_goes_on_from_a_champion_that_learned_from_what_came_before_and
     assert "slates that are to stop this training" in start(split=early).facts["reason"]
     assert "tenants that are not in the training set" in start(tenants=set()).facts["reason"]
     again = start(snapshot=snapshot.snapshot_id)  # it began with nothing, and would again
-    assert (again.booster, again.facts["reason"]) == (None, "there is no earlier champion")
+    assert (again.booster, again.facts["reason"]) == (
+        None,
+        "the champion of this snapshot began with nothing",
+    )
+    other = replace(declared, objective="listwise")
+    unlike = find_start(settings.paths, other, split, snapshot="later", tenants=known)
+    assert "learned another objective" in unlike.facts["reason"]
 
     plan = FitPlan(start=start().booster)
     grown = train_ranker(split.train, split.valid, declared, seed=1, threads=1, plan=plan)
     assert grown.trees > champion.open_bundle().manifest.training["trees"]
+
+
+def test_a_champion_that_learned_from_the_slates_that_stopped_it_too_is_asked_for_the_newest_of_those(
+    settings: Settings,
+) -> None:
+    declared, snapshot = get_recommender(PICTURES), Snapshot.open(settings.paths)
+    split = split_snapshot(snapshot, declared)
+    known = learned_tenants(settings.paths, PICTURES, 2) or set()
+    manifest = model_version(settings.paths, PICTURES, 2).open_bundle().manifest
+    folded = replace(
+        model_version(settings.paths, PICTURES, 2).open_bundle(),
+        manifest=structs.replace(manifest, training=manifest.training | {"stopped_by": STOPPED_BY_FOLDS}),
+    )
+    path = folded.save(settings.paths.registry / "bundles" / PICTURES)
+    version = register(settings.paths, PICTURES, path, {}, {})
+    make_champion(settings.paths, PICTURES, version)
+    started = find_start(settings.paths, declared, split, snapshot="later", tenants=known)
+    assert "slates that are to stop this training" in started.facts["reason"]
 
 
 def test_a_gain_does_not_make_up_for_a_condition_that_does_not_hold(

@@ -60,5 +60,5 @@ def search_parameters(
 def _key(settings: Settings, declared: Recommender, learned_from: TrainingSet, snapshot: str) -> str:
     """Names the search by all that its trials depend on, but for the budget: a greater one goes on."""
     usual = tree_parameters(declared, learned_from.feature_names, {}, seed=settings.seed)
-    facts = [SEARCH, snapshot, schema_hash(declared), settings.threads, usual, learned_from.is_weighted]
+    facts = [SEARCH, snapshot, schema_hash(declared), settings.threads, usual]
     return hashlib.sha256(msgspec.json.encode(facts, order="sorted")).hexdigest()[:16]

@@ -15,7 +15,7 @@ _KNOWN = {"pass", "warn", "error"}
 
 
 def check_sources(settings: Settings, clock: Clock | None = None) -> list[dict[str, Any]]:
-    """Of each raw source its `status` (pass or warn) and `age_hours`, by arrival.
+    """Of each raw source its `status` and `age_hours`, by arrival; `newest` is None where nothing ever came.
 
     Raises:
         GateFailedError: events of a type have not come for longer than the source may wait.
@@ -44,13 +44,18 @@ def _describe(result: dict[str, Any]) -> dict[str, Any]:
     return {
         "source": result["unique_id"].rpartition(".")[2],
         "status": result["status"],
-        "newest": result["max_loaded_at"],
+        "newest": None if _is_empty(result) else result["max_loaded_at"],
         "age_hours": round(result["max_loaded_at_time_ago_in_s"] / 3600, 1),
     }
 
 
+def _is_empty(result: dict[str, Any]) -> bool:
+    """Whether no event of that type ever came: dbt then tells the first moment that it knows."""
+    return str(result["max_loaded_at"]).startswith("0001-")
+
+
 def _require_fresh(found: list[dict[str, Any]]) -> None:
-    stale = [each for each in found if each["status"] == "error"]
+    stale = [each for each in found if each["status"] == "error" and each["newest"] is not None]
     if stale:
         told = ", ".join(
             f"{each['source']}: {each['age_hours']} h (since {each['newest']})" for each in stale

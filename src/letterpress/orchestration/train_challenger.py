@@ -16,7 +16,7 @@ from letterpress.log import log_step
 from letterpress.orchestration.search_parameters import search_parameters
 from letterpress.orchestration.warm_start import find_start
 from letterpress.ranking.train_bundle import train_bundle
-from letterpress.ranking.train_ranker import FitPlan
+from letterpress.ranking.train_ranker import MAX_ROUNDS, FitPlan
 from letterpress.recommenders import Recommender, Tuning, get_recommender
 from letterpress.recommenders.declaration import Judge
 from letterpress.registry.lineage import hashed_tenants, record_lineage
@@ -137,7 +137,8 @@ def _plan(
         plan, facts["tuning"] = replace(plan, parameters=tuned.parameters), tuned.facts
     if declared.warm_start:
         start = find_start(settings.paths, declared, split, snapshot=snapshot, tenants=tenants)
-        plan, facts["warm_start"] = replace(plan, start=start.booster), start.facts
+        rounds = MAX_ROUNDS - start.facts.get("trees", 0)
+        plan, facts["warm_start"] = replace(plan, start=start.booster, rounds=rounds), start.facts
     return plan, facts
 
 

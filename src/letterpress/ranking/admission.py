@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from letterpress.datasets.temporal_split import Split
 from letterpress.datasets.training_set import TrainingSet
 from letterpress.evaluation.classification import auc
-from letterpress.evaluation.ndcg import ndcg_per_group
 from letterpress.evaluation.paired_bootstrap import Interval, paired_bootstrap
 from letterpress.features import columns_for_batch
 from letterpress.features.views import trial_plan
-from letterpress.ranking.rank_slates import tells_orders_apart
+from letterpress.ranking.rank_slates import ndcg_by
 from letterpress.ranking.scorer import BoosterScorer
 from letterpress.ranking.train_ranker import train_ranker
 from letterpress.recommenders import Recommender
@@ -159,7 +158,4 @@ def _without(part: TrainingSet, columns: slice) -> TrainingSet:
 
 def _ndcg(recommender: Recommender, split: Split, *, seed: int, threads: int) -> NDArray[np.float64]:
     trained = train_ranker(split.train, split.valid, recommender, seed=seed, threads=threads)
-    scores = BoosterScorer(trained.booster, threads=threads).score(split.test.features)
-    ndcg = ndcg_per_group(scores, split.test.gains, split.test.group_offsets, recommender.slate_size)
-    ndcg[~tells_orders_apart(split.test)] = np.nan
-    return ndcg
+    return ndcg_by(BoosterScorer(trained.booster, threads=threads), split.test, recommender.slate_size)

@@ -2,8 +2,8 @@
 
 The log odds of a target are a weighted sum: a constant, the table's log odds at the score, the log odds of
 the item's counted rates, the logarithm of its position where the target depends on being looked at, and what
-campaigns and items of this kind have more or less than others. That last part a score cannot know that was
-learnt by comparing the items of a slate.
+campaigns and items of this kind have more or less than others. That last part a score need not know:
+it orders the items of one slate.
 """
 
 from __future__ import annotations

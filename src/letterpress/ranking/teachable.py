@@ -10,7 +10,7 @@ from letterpress.errors import NotEnoughDataError
 from letterpress.recommenders import Recommender
 
 
-def require_teachable(train: TrainingSet, recommender: Recommender, *, is_listwise: bool) -> None:
+def require_teachable(train: TrainingSet, recommender: Recommender, *, has_slates: bool) -> None:
     """Refuse data that would give a model that looks fine and knows nothing.
 
     Raises:
@@ -34,7 +34,7 @@ def require_teachable(train: TrainingSet, recommender: Recommender, *, is_listwi
             f"{train.features.shape[1]} constant or missing; see what is known of them with "
             "`letterpress features --list`."
         )
-    if is_listwise:
+    if has_slates:
         _require_comparisons(train, name)
 
 

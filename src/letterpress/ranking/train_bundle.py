@@ -28,6 +28,9 @@ from letterpress.ranking.train_linear_head import fit_linear_head
 from letterpress.ranking.train_ranker import USUAL_PLAN, FitPlan, TrainedRanker, refit_ranker, train_ranker
 from letterpress.recommenders import Recommender
 
+STOPPED_BY_FOLDS = "folds"
+"""In the manifest of trees that learned from the slates of `valid`, too."""
+
 
 def train_bundle(
     recommender: Recommender,
@@ -50,8 +53,11 @@ def train_bundle(
     if recommender.judge == "ab_test":
         return _linear_bundle(recommender, split, snapshot=snapshot, seed=seed)
     trained = train_ranker(split.train, split.valid, recommender, seed=seed, threads=threads, plan=plan)
-    fit = _as_trained(trained, threads=threads)
+    learned = split.train if trained.held_out and plan.start is None else None
+    fit = _as_trained(trained, learned, threads=threads)
     trial = try_weights(split.train, split.valid, fit, k=recommender.slate_size, seed=seed)
+    if not trained.held_out:  # slates to stop on are newer and would weigh less than the newest of the others
+        trial = trial._replace(train=split.train)
     if trial.train.is_weighted:
         split = split._replace(train=trial.train)
         trained = train_ranker(split.train, split.valid, recommender, seed=seed, threads=threads, plan=plan)
@@ -82,11 +88,15 @@ def _cohorts(
     return cohorts_by_age(split.train, split.valid, fit, k=recommender.slate_size, seed=seed)
 
 
-def _as_trained(trained: TrainedRanker, *, threads: int) -> Fit:
-    """What makes a scorer of other slates with the parameters and as many trees as `trained`."""
+def _as_trained(trained: TrainedRanker, learned: TrainingSet | None = None, *, threads: int) -> Fit:
+    """What makes a scorer of other slates with the parameters and as many trees as `trained`.
+
+    Of `learned` it is `trained` itself: growing it again gives the same bytes.
+    """
 
     def fit(part: TrainingSet) -> Scorer:
-        return BoosterScorer(refit_ranker(part, trained, threads=threads), threads=threads)
+        booster = trained.booster if part is learned else refit_ranker(part, trained, threads=threads)
+        return BoosterScorer(booster, threads=threads)
 
     return fit
 
@@ -165,7 +175,7 @@ def _training_facts(split: Split, trained: TrainedRanker, seed: int) -> dict[str
     return {
         "seed": seed,
         "trees": trained.trees,
-        "stopped_by": "held-out slates" if trained.held_out else "folds",
+        "stopped_by": "held-out slates" if trained.held_out else STOPPED_BY_FOLDS,
         "parameters": trained.parameters,
         "importance": trained.importance,
         **_extents(split),

@@ -74,11 +74,11 @@ def train_ranker(
         NotEnoughDataError: the data cannot teach a ranker; the sentence says what it lacks.
     """
     let_idle_threads_sleep()
-    is_listwise = recommender.judge == "ndcg"
-    require_teachable(train, recommender, is_listwise=is_listwise)
+    has_slates = recommender.judge == "ndcg"
+    require_teachable(train, recommender, has_slates=has_slates)
     require_gains(valid, recommender)
     parameters = tree_parameters(recommender, train.feature_names, plan.parameters, seed=seed)
-    if is_listwise and plan.start is None and is_too_few(train, valid):
+    if has_slates and plan.start is None and is_too_few(train, valid):
         whole = TrainingSet.joined([train, valid])
         return _train_on_all(whole, recommender, parameters, plan.rounds, threads)
     return _train_and_stop(train, valid, recommender, parameters, plan, threads)

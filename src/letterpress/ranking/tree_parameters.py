@@ -54,6 +54,11 @@ def compares_items(parameters: Mapping[str, Any]) -> bool:
     return str(parameters["objective"]).startswith("rank:")
 
 
+def objective_of(recommender: Recommender) -> str:
+    """What scores of the recommender's trees mean, by XGBoost's name."""
+    return str(_objective(recommender)["objective"])
+
+
 def _objective(recommender: Recommender) -> dict[str, Any]:
     if recommender.judge != "ndcg":
         return SINGLE_PARAMETERS

@@ -145,7 +145,11 @@ class Recommender:
 
     @property
     def window_hours(self) -> int:
-        """How old a slate must be to be learnt from; scores say by themselves what is known."""
+        """How old a slate must be to be learnt from; scores say by themselves what is known.
+
+        It is the gap before slates that are judged on, too. A score of the last slates before it may rest on
+        outcomes that came later: they are of slates that are learnt from, never of those judged on.
+        """
         return max((target.window_hours for target in self.targets if target.scale is None), default=0)
 
     def target(self, name: str) -> Target:

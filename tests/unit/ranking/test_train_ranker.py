@@ -13,10 +13,11 @@ from letterpress.datasets.training_set import TrainingSet
 from letterpress.errors import NotEnoughDataError
 from letterpress.evaluation.ndcg import ndcg_per_group
 from letterpress.ranking.scorer import BoosterScorer
-from letterpress.ranking.train_ranker import USUAL_PLAN, FitPlan, TrainedRanker, train_ranker
+from letterpress.ranking.train_ranker import USUAL_PLAN, FitPlan, TrainedRanker, refit_ranker, train_ranker
 from letterpress.ranking.tree_parameters import tree_parameters
 from letterpress.ranking.tree_scorer import TreeScorer, load_tree_scorer
 from letterpress.recommenders import Recommender, get_recommender
+from letterpress.recommenders.declaration import Objective
 
 
 def train(
@@ -52,6 +53,14 @@ def test_trees_that_learn_gains_order_slates_too_and_are_served_to_the_bit(tmp_p
 def test_the_same_data_and_seed_give_the_same_bytes() -> None:
     assert train(world(300, 1)).booster == train(world(300, 1)).booster
     assert train(world(300, 1)).booster != train(world(300, 1), seed=8).booster
+
+
+@pytest.mark.parametrize("objective", ["listwise", "pointwise"])
+def test_growing_the_same_slates_again_gives_the_same_trees(objective: Objective) -> None:
+    part = world(300, 1)
+    trained = train(part, recommender=replace(PETS, objective=objective))
+    assert trained.held_out
+    assert refit_ranker(part, trained, threads=1) == trained.booster
 
 
 def scores(trained: TrainedRanker, features: NDArray[np.float32]) -> NDArray[np.float64]:
