@@ -15,7 +15,7 @@ from bentoml.exceptions import BentoMLException
 
 from letterpress.errors import LetterpressError
 from letterpress.log import configure_log
-from letterpress.serving.asgi import Entrance
+from letterpress.serving.asgi import REQUEST_SECONDS, Entrance
 from letterpress.serving.lifeline import end_with_parent
 from letterpress.serving.problems import from_error
 from letterpress.serving.service import RankingService
@@ -31,8 +31,8 @@ SERVICE = RankingService(SETTINGS, packed=PACKED if PACKED.root.is_dir() else No
     name="ranking",
     path_prefix="/bento",
     workers=SETTINGS.service.workers,
-    # A timer of BentoML's lives until the timeout even when its request is long answered.
-    traffic={"timeout": 5},
+    # Its timers live until the timeout, however early the answer. Ranking has its own.
+    traffic={"timeout": REQUEST_SECONDS},
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},
     # Tracing costs 290 us a request even when nobody collects it.

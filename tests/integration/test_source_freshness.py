@@ -48,3 +48,27 @@ def test_sources_are_as_old_as_the_clock_of_the_home_says(
         check_sources(settings, ManualClock(start + 170 * HOUR))
     assert "slate: 169.0 h" in str(refused.value)
     assert "outcome" not in str(refused.value)
+
+
+def test_what_never_came_is_told_and_is_nothing_that_stopped_coming(
+    start: datetime, write_raw: Callable[[Path, Iterable[AnyEvent]], None], settings: Settings
+) -> None:
+    slate = Slate(
+        event_id="s",
+        tenant="t",
+        recommender="image_enhancement",
+        slate_id="s",
+        occurred_at=start,
+        received_at=start,
+        campaign=CampaignContext(campaign_id="c"),
+        slot="hero",
+        policy="uniform",
+        items=[ShownItem(item_id="i", position=1)],
+    )
+    write_raw(settings.paths.raw, [slate])
+    found = check_sources(settings, ManualClock(start + HOUR))
+    assert {each["source"]: each["newest"] is None for each in found} == {
+        "slate": False,
+        "interaction": True,
+        "outcome": True,
+    }

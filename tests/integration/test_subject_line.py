@@ -8,14 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.csv
-import pyarrow.parquet
 import pytest
 
 from letterpress.clock import ManualClock
 from letterpress.datasets.score_table import features_of_table
 from letterpress.evaluation.ab_test import ArmCounts, lift_of_pick, ordered_right, significant_pairs
 from letterpress.features import feature_names, sentence_model
-from letterpress.lake.snapshots import Snapshot
 from letterpress.orchestration.build_features import build_features
 from letterpress.orchestration.import_logs import import_logs
 from letterpress.orchestration.judge_challenger import judge_challenger
@@ -39,7 +37,7 @@ def _counts_of_words_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def write_tests(path: Path, *, tests: int, seed: int) -> None:
-    """Tests in which a question is clicked half more often, and nothing else matters; one is not trusted."""
+    """Tests in which a question is clicked half more often, and nothing else matters."""
     generator = np.random.default_rng(seed)
     with path.open("w", newline="") as file:
         rows = csv.writer(file)
@@ -51,7 +49,7 @@ def write_tests(path: Path, *, tests: int, seed: int) -> None:
                 clicks = generator.binomial(5000, 0.03 if asks else 0.02)
                 ending = "?" if asks else "."
                 rows.writerow(
-                    [f"{seed}-{test}", f"{words} {arm}{ending}", 5000, clicks, 201401 + test // 8, test > 0]
+                    [f"{seed}-{test}", f"{words} {arm}{ending}", 5000, clicks, 201401 + test // 8, True]
                 )
 
 
@@ -66,8 +64,6 @@ def test_a_table_of_tests_trains_a_ranker_that_wins_on_tests_it_has_not_seen(tmp
     assert sum(file["raw"] for file in again["files"]) == 0
     build_features(settings)
     publish_features(settings, clock=CLOCK)
-    examples = pyarrow.parquet.read_table(Snapshot.open(settings.paths).training_path("subject_line"))
-    assert examples.num_rows == (TESTS - 1) * ARMS, "the test that the table distrusts is not learnt from"
 
     trained = train_challenger(settings, "subject_line")
     assert trained["parameters"]["sentences"] is False

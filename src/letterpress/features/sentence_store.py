@@ -40,13 +40,13 @@ class SentenceStore:
         path = folder / f"{hashlib.sha256(computed_by.encode()).hexdigest()[:16]}.npz"
         try:
             with path.open("rb") as stream, np.load(stream) as file:
-                keys, vectors = file["keys"], file["vectors"]
+                pairs = list(zip(file["keys"], file["vectors"], strict=True))
         except FileNotFoundError:
             return cls(path)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             _LOG.warning("sentences are computed again: %s could not be read (%s)", path.name, error)
             return cls(path)
-        return cls(path, {key.tobytes(): vector for key, vector in zip(keys, vectors, strict=True)})
+        return cls(path, {key.tobytes(): vector for key, vector in pairs})
 
     def get(self, text: str) -> Floats | None:
         """The vector of `text`, bit for bit as it was added; None where it is not known."""

@@ -40,9 +40,11 @@ def retain_in_live(home: Home, limits: Mapping[str, datetime]) -> int:
 def _rewrite_all(home: Home, judge: Callable[[bytes], bytes]) -> int:
     folder = live_log_folder(home.live)
     paths = sorted(folder.glob("[!.]*.jsonl")) if folder.is_dir() else []
-    changed = sum(_rewrite(path, judge) for path in paths if not is_growing(home, path.name))
-    if changed:
-        note_erased(home)
+    changed = 0
+    for path in paths:
+        if not is_growing(home, path.name) and (found := _rewrite(path, judge)):
+            changed += found
+            note_erased(home)  # at once: after a kill nothing would be found to change here
     return changed
 
 
@@ -62,7 +64,7 @@ def _young(limits: Mapping[str, datetime], line: bytes) -> bytes:
         name, at = str(event["type"]), datetime.fromisoformat(event["occurred_at"])
     except (ValueError, KeyError, TypeError, RecursionError):
         return b""
-    if is_too_old(at, limits.get(name)):
+    if at.tzinfo is None or is_too_old(at, limits.get(name)):
         return b""
     if not is_too_old(at, limits.get(IDENTIFIER)) or not PERSONAL_NAMES & event.keys():
         return line

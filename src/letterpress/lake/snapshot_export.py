@@ -170,15 +170,10 @@ def write_items(
 
 
 def _export_training(connection: duckdb.DuckDBPyConnection, folder: Path, recommender: str) -> int:
-    """`training.parquet`: the rows of a slate stand together, slates by the time they were shown.
-
-    Sends that their own log calls `trusted: false`, as archives of A/B tests do, are neither
-    learnt from nor judged on.
-    """
+    """`training.parquet`: the rows of a slate stand together, slates by the time they were shown."""
     path = str(folder / "training.parquet").replace("'", "''")
     found = connection.execute(
         f"copy (select * from training_examples where recommender = ? "  # noqa: S608 - our own path
-        f"and coalesce(context_labels['trusted'], '') <> 'false' "
         f"order by shown_at, tenant, slate_id, position, item_id) "
         f"to '{path}' (format parquet, compression zstd, row_group_size {_ROW_GROUP_ROWS})",
         [recommender],

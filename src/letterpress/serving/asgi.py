@@ -37,8 +37,8 @@ METHODS = {
     "/docs.json": "GET",
 }
 MEASURED = frozenset(METHODS)
-RANK_SECONDS = 5.0
-"""BentoML's own limit, which holds for everything behind its middleware."""
+REQUEST_SECONDS = 5
+"""How long a request may take. BentoML sees to it for everything but ranking, which stands before it."""
 
 _rank_decoder = msgspec.json.Decoder(RankRequest)
 _encoder = msgspec.json.Encoder()
@@ -88,13 +88,13 @@ class Entrance:
 
     async def _rank_in_time(self, scope: Scope, receive: Receive) -> tuple[Callable[[], None], bytes]:
         try:
-            async with asyncio.timeout(RANK_SECONDS):
+            async with asyncio.timeout(REQUEST_SECONDS):
                 return await self._rank(await self._read_body(scope, receive, RANK))
         except TimeoutError as error:
             raise problem(
                 504,
                 "Too late",
-                f"expected the body and the keys of its tenant within {RANK_SECONDS:g} s; send it again.",
+                f"expected the body and the keys of its tenant within {REQUEST_SECONDS:g} s; send it again.",
                 headers=((b"connection", b"close"),),
             ) from error
 

@@ -19,20 +19,22 @@ _SCRAMBLE = 0x9E3779B97F4A7C15
 
 
 class AuditSample:
-    """Which slates of a worker are audited: the first of every hour, and a share of the others."""
+    """Which slates of a worker are audited: each recommender's first of every hour, a share of the others."""
 
     def __init__(self, share: float, vectors_per_hour: int) -> None:
         self._share, self._wanted = share, vectors_per_hour
         self._hour = -1
-        self._taken = 0
+        self._taken: dict[str, int] = {}
 
-    def takes(self, seed: int, shown_at: datetime, vectors: int) -> bool:
+    def takes(self, recommender: str, seed: int, shown_at: datetime, vectors: int) -> bool:
         """Whether a slate of so many items is; with few slates a share of them would be next to none."""
         hour = int(shown_at.timestamp()) // _HOUR_SECONDS
         if hour != self._hour:
-            self._hour, self._taken = hour, 0
-        if self._taken < self._wanted:
-            self._taken += vectors
+            self._hour = hour
+            self._taken.clear()
+        taken = self._taken.get(recommender, 0)
+        if taken < self._wanted:
+            self._taken[recommender] = taken + vectors
             return True
         return is_sampled(seed, self._share)
 

@@ -98,7 +98,7 @@ class LiveSessions:
         slate = self._slates.get(name)
         if slate is not None:
             _move(slate, told)
-        elif reaction.session_id is not None:
+        else:
             self._early.setdefault(name, []).append(told)
             if len(self._early) > MOST_EARLY:
                 del self._early[next(iter(self._early))]

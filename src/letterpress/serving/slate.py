@@ -154,7 +154,7 @@ def rank_slate(
 def _sampled(
     recommender: Recommender, request: RankRequest, answer: RankAnswer, now: datetime, audit: AuditSample
 ) -> list[DescribedItem] | None:
-    if not audit.takes(seed_of(answer.slate_id), now, len(answer.items)):
+    if not audit.takes(recommender.name, seed_of(answer.slate_id), now, len(answer.items)):
         return None
     return describe_items(recommender, request.items, [item.item_id for item in answer.items])
 

@@ -79,10 +79,8 @@ MARTS = f"""
         from stg_letterpress__interactions where slate_id = 's1';
     create table training_examples as
         select 'pictures' as recommender, 't1' as tenant, slate_id, item_id, position,
-            timestamptz '2026-01-05 10:00:00+00' as shown_at, map(['trusted'], [trusted]) as context_labels
-        from (
-            values ('s2', 'a', 2, null), ('s2', 'b', 1, null), ('s1', 'a', 1, 'true'), ('s3', 'a', 1, 'false')
-        ) as rows (slate_id, item_id, position, trusted);
+            timestamptz '2026-01-05 10:00:00+00' as shown_at
+        from (values ('s2', 'a', 2), ('s2', 'b', 1), ('s1', 'a', 1)) as rows (slate_id, item_id, position);
 """  # noqa: S608
 
 

@@ -320,7 +320,7 @@ def test_other_paths_and_methods_are_refused(
 
 
 def test_a_body_that_does_not_come_is_a_504(service: RankingService, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("letterpress.serving.asgi.RANK_SECONDS", 0.05)
+    monkeypatch.setattr("letterpress.serving.asgi.REQUEST_SECONDS", 0.05)
     sent: list[Message] = []
 
     async def receive() -> Message:

@@ -23,11 +23,12 @@ def test_a_share_of_slates_is_sampled_and_exploration_has_no_say_in_it() -> None
 
 def test_the_first_slates_of_every_hour_are_sampled_until_there_are_enough_vectors() -> None:
     audit, start = AuditSample(0.0, 200), datetime(2026, 1, 5, 10, tzinfo=UTC)
-    taken = [audit.takes(1, start + timedelta(minutes=number), 8) for number in range(120)]
+    taken = [audit.takes("busy", 1, start + timedelta(minutes=number), 8) for number in range(120)]
     assert taken == [*([True] * 25), *([False] * 35)] * 2
-    assert audit.takes(1, start + timedelta(hours=9), 8)
+    assert audit.takes("rare", 1, start + timedelta(minutes=119), 8), "the busy one took none of its own"
+    assert audit.takes("busy", 1, start + timedelta(hours=9), 8)
     whole = AuditSample(1.0, 0)
-    assert all(whole.takes(seed_of(f"slate-{number}"), start, 8) for number in range(100))
+    assert all(whole.takes("busy", seed_of(f"slate-{number}"), start, 8) for number in range(100))
 
 
 def test_only_what_features_look_at_is_kept_of_items_that_are_shown() -> None:

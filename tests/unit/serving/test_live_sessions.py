@@ -43,7 +43,7 @@ def react(sessions: LiveSessions, slate_id: str, item: str, minutes: float, acti
         slate_id=slate_id,
         item_id=item,
         action=action,
-        session_id="visit",
+        session_id=None,  # its slate says whose it is
     )
     sessions.react(told)
 
