@@ -83,7 +83,8 @@ def train_bare(train: TrainingSet, valid: TrainingSet) -> int:
     import xgboost
 
     parameters = {**TREE_PARAMETERS, **GAIN_PARAMETERS, "seed": SEED, "nthread": THREADS}
-    parameters |= {"disable_default_eval_metric": False, "eval_metric": f"ndcg@{ITEMS}", "verbosity": 0}
+    parameters |= {"disable_default_eval_metric": False, "eval_metric": f"ndcg@{ITEMS}"}
+    parameters |= {"ndcg_exp_gain": False, "verbosity": 0}
     fitted = xgboost.QuantileDMatrix(train.features, label=train.gains)
     fitted.set_group(train.group_sizes)
     watched = xgboost.QuantileDMatrix(valid.features, label=valid.gains, ref=fitted)
