@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from letterpress.cli.ingest import summarise
-from letterpress.cli.output import JsonOption, print_result
+from letterpress.cli.output import ColumnOption, JsonOption, print_result, read_columns
 from letterpress.errors import UsageError
 from letterpress.events.codec import REASONS
 from letterpress.settings import read_settings
@@ -29,12 +29,7 @@ def command(
     tenant: Annotated[
         str | None, typer.Option(help="Where the log names none: the tenant its events belong to.")
     ] = None,
-    column: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN=NAME", help="ab-test: what the table calls a column, e.g. test=split_id."
-        ),
-    ] = None,
+    column: ColumnOption = None,
     land_only: Annotated[
         bool, typer.Option("--land-only", help="Leave it in landing for the next ingest.")
     ] = False,
@@ -44,8 +39,7 @@ def command(
     from letterpress.orchestration.import_logs import ImportOptions, import_logs
 
     settings = read_settings()
-    columns = {name: value for name, _, value in (each.partition("=") for each in column or ())}
-    options = ImportOptions(recommender, tenant, columns)
+    options = ImportOptions(recommender, tenant, read_columns(column))
     result = import_logs(settings, log_format, paths, options=options, land_only=land_only)
     if land_only:
         print_result(result, as_json=as_json, text=f"landed {len(result['landed'])} files")

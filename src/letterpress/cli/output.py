@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
+
+ColumnOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COLUMN=NAME", help="What the table calls a column, e.g. text=betreff."),
+]
+
+
+def read_columns(given: Sequence[str] | None) -> dict[str, str]:
+    """The table's names by column, of options such as `text=betreff`.
+
+    >>> read_columns(["text=betreff", "test"])
+    {'text': 'betreff', 'test': ''}
+    """
+    return {column: name for column, _, name in (each.partition("=") for each in given or ())}
 
 
 def print_result(result: Mapping[str, Any], *, as_json: bool, text: str | None = None) -> None:

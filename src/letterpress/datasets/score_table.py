@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -38,6 +40,33 @@ def features_of_table(table: pa.Table, recommender: Recommender) -> NDArray[np.f
         ) from error
 
 
+def rename_columns(table: pa.Table, recommender: Recommender, given: Mapping[str, str]) -> pa.Table:
+    """The table with a copy of each column `given`, under the name that features of `recommender` know.
+
+    Raises:
+        UsageError: no feature is computed from such a column, or the table has none of that name.
+    """
+    known = sorted({*_plain_columns(recommender), *feature_names(recommender)})
+    for column, name in given.items():
+        if column not in known or name not in table.column_names:
+            raise UsageError(
+                f"expected --column as in {recommender.text_label or known[0]}=NAME, with a column that "
+                f"{recommender.name} is ranked by and a NAME out of {', '.join(table.column_names)}; "
+                f"found {column}={name}."
+            )
+    kept = table.drop_columns([column for column in given if column in table.column_names])
+    for column, name in given.items():
+        kept = kept.append_column(column, table[name])
+    return kept
+
+
+def _plain_columns(recommender: Recommender) -> set[str]:
+    """Columns that a table may have instead of features, but for maps."""
+    labels = [label for label, _ in (*recommender.vocabularies, *recommender.item_vocabularies)]
+    text = [recommender.text_label] if recommender.text_label is not None else []
+    return {*labels, *text, *count_columns(recommender), *recommender.attributes, "mobile_share"}
+
+
 def _completed(table: pa.Table, recommender: Recommender) -> pa.Table:
     """The table with every column that features of `recommender` are computed from."""
     labels = [label for label, _ in recommender.vocabularies]
@@ -46,7 +75,7 @@ def _completed(table: pa.Table, recommender: Recommender) -> pa.Table:
         table = _with_text(table, recommender.text_label)
         item_labels.append(recommender.text_label)
     counts = count_columns(recommender)
-    known = {*labels, *item_labels, *counts, *recommender.attributes, "attributes", "mobile_share"}
+    known = {*_plain_columns(recommender), "attributes"}
     if recommender.text_label is not None and not _has_text(table, recommender.text_label):
         raise UsageError(
             f"expected a column with the text that {recommender.name} ranks, called {recommender.text_label} "

@@ -18,7 +18,7 @@ from typing import Any
 
 from letterpress.errors import UsageError
 from letterpress.events.codec import BadLine
-from letterpress.events.csv_rows import number_rows, open_text, read_header
+from letterpress.events.csv_rows import find_delimiter, number_rows, open_text, read_header
 from letterpress.events.parquet_rows import ROWS_AT_ONCE, open_table
 from letterpress.events.types import (
     AnyEvent,
@@ -123,7 +123,7 @@ def read_names(path: Path) -> list[str]:
         with open_table(path) as table:
             return list(table.schema_arrow.names)
     with open_text(path) as stream:
-        return read_header(csv.reader(stream), path)
+        return read_header(csv.reader(stream, delimiter=find_delimiter(path)), path)
 
 
 def _read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | BadLine]]:
@@ -134,7 +134,7 @@ def _read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | BadLine]]:
             yield from enumerate((row for batch in batches for row in batch.to_pylist()), start=1)
         return
     with open_text(path) as stream:
-        reader = csv.reader(stream)
+        reader = csv.reader(stream, delimiter=find_delimiter(path))
         header = read_header(reader, path)
         for number, row in number_rows(reader):
             if isinstance(row, list) and len(row) != len(header):

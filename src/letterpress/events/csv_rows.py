@@ -20,6 +20,23 @@ def open_text(path: Path) -> TextIO:
     return path.open(encoding="utf-8-sig", errors="backslashreplace", newline="")
 
 
+DELIMITERS = (",", ";", "\t")
+_LONGEST_HEADER = 65_536
+
+
+def find_delimiter(path: Path) -> str:
+    """What the columns of the file are parted by: what its first line has most of, the comma on ties.
+
+    Programs write semicolons where the comma is the decimal sign of the country.
+    """
+    with open_text(path) as stream:
+        try:
+            line = stream.readline(_LONGEST_HEADER)
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            return DELIMITERS[0]  # whoever reads on says what is wrong
+    return max(DELIMITERS, key=lambda each: len(next(csv.reader([line], delimiter=each), [])))
+
+
 def read_header(reader: Iterator[list[str]], path: Path) -> list[str]:
     """The first row; empty when the file is.
 

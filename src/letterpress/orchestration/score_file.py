@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from letterpress.datasets.score_table import features_of_table
+from letterpress.datasets.score_table import features_of_table, rename_columns
 from letterpress.errors import NotYetThereError, UsageError
+from letterpress.events import ab_test
+from letterpress.events.csv_rows import find_delimiter
 from letterpress.features import schema_hash
 from letterpress.features.sentence_store import keep_sentences
 from letterpress.log import log_step
@@ -22,12 +25,21 @@ FORMATS = (".parquet", ".csv", ".csv.gz")
 
 
 def score_file(
-    settings: Settings, recommender: str, source: Path, target: Path, *, version: int | None = None
+    settings: Settings,
+    recommender: str,
+    source: Path,
+    target: Path,
+    *,
+    version: int | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Write `source` to `target` with a column `score`, by the champion or by `version`.
 
+    `columns` are the table's names of columns that it calls otherwise than training examples do.
+
     Raises:
-        UsageError: a file is neither Parquet nor CSV, cannot be read, or lacks every column of use.
+        UsageError: a file is neither Parquet nor CSV, cannot be read, or lacks every column of use; or it
+            lacks one of `columns`.
         NotYetThereError: there is no such version, or no champion yet.
     """
     declared, home = get_recommender(recommender), settings.paths
@@ -41,7 +53,8 @@ def score_file(
     bundle.require_schema(schema_hash(declared))
     with keep_sentences(home.sentences), log_step("score_file", model=model.name) as counts:
         table = _read(source)
-        scores = bundle.scorer(threads=settings.threads).score(features_of_table(table, declared))
+        named = rename_columns(table, declared, _useful(columns or {}))
+        scores = bundle.scorer(threads=settings.threads).score(features_of_table(named, declared))
         kept = table.drop_columns([name for name in ("score",) if name in table.column_names])
         _write(kept.append_column("score", pa.array(scores)), target)
         counts.update(rows_in=table.num_rows)
@@ -63,10 +76,19 @@ def _newest(home: Home, recommender: str) -> RegisteredModel:
     return model
 
 
+def _useful(columns: Mapping[str, str]) -> dict[str, str]:
+    """Those of `columns` that scores may depend on, so that `import` and `score` can be told alike.
+
+    What a test counted is not among them, because a text is scored before that is known.
+    """
+    only_imported = set(ab_test.COLUMNS) - {"text"}
+    return {column: name for column, name in columns.items() if column not in only_imported}
+
+
 def _read(path: Path) -> pa.Table:
     try:
         if not path.name.endswith(".parquet"):
-            lines = pyarrow.csv.ParseOptions(newlines_in_values=True)
+            lines = pyarrow.csv.ParseOptions(delimiter=find_delimiter(path), newlines_in_values=True)
             return pyarrow.csv.read_csv(path, parse_options=lines)
         return pyarrow.parquet.read_table(path)
     except FileNotFoundError as error:

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from letterpress.datasets.score_table import features_of_table
+from letterpress.datasets.score_table import features_of_table, rename_columns
 from letterpress.errors import UsageError
 from letterpress.features import feature_names
 from letterpress.recommenders import get_recommender
@@ -62,3 +62,18 @@ def test_a_column_of_another_type_is_refused_in_a_sentence() -> None:
 def test_a_table_without_a_text_is_told_which_names_would_do() -> None:
     with pytest.raises(UsageError, match=r"text or headline.*found only impressions"):
         features_of_table(pa.table({"impressions": [1]}), get_recommender("subject_line"))
+
+
+def test_a_column_of_another_name_is_taken_for_the_text_and_goes_before_one_that_is_known() -> None:
+    subject_line = get_recommender("subject_line")
+    foreign = pa.table({"text": ["unlike", "both"], "betreff": ["5 reasons!", "Why?"]})
+    renamed = rename_columns(foreign, subject_line, {"text": "betreff", "item_clicked": "text"})
+    assert renamed["text"].to_pylist() == ["5 reasons!", "Why?"]
+    assert renamed["item_clicked"].to_pylist() == ["unlike", "both"]
+
+
+@pytest.mark.parametrize("given", [{"text": "nothing"}, {"colour": "betreff"}, {"text": ""}])
+def test_a_given_column_that_is_not_there_or_of_no_use_is_refused(given: dict[str, str]) -> None:
+    table = pa.table({"betreff": ["Why?"]})
+    with pytest.raises(UsageError, match=r"expected --column as in text=NAME.*out of betreff"):
+        rename_columns(table, get_recommender("subject_line"), given)

@@ -114,6 +114,16 @@ def test_columns_and_names_can_be_given(tmp_path: Path) -> None:
             list(convert_ab_tests(path, columns=wrong))
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_semicolons_and_tabs_part_columns_too_behind_a_byte_order_mark(
+    delimiter: str, tmp_path: Path
+) -> None:
+    rows = "test,betreff,sent,clicks\nt1,Grüße!,10,1\nt1,Zwölf,10,2\n".replace(",", delimiter)
+    path = write(tmp_path, rows, header="\ufeff")
+    events = list(convert_ab_tests(path, columns={"text": "betreff"}))
+    assert [each.labels["text"] for each in events if isinstance(each, Item)] == ["Grüße!", "Zwölf"]
+
+
 def test_a_table_that_breaks_off_keeps_what_was_readable(tmp_path: Path) -> None:
     rows = "".join(f"t{number},{number * 7919 % 4001},10,1,201446,True\n" for number in range(3000))
     whole = gzip.compress((HEADER + rows).encode())

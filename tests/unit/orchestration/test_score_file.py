@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from letterpress.errors import UsageError
-from letterpress.orchestration.score_file import _read, _write
+from letterpress.orchestration.score_file import _read, _useful, _write
 
 
 @pytest.mark.parametrize("name", ["some.csv", "some.parquet"])
@@ -30,3 +30,15 @@ def test_a_compressed_csv_with_lines_in_its_fields_goes_in_and_out(tmp_path: Pat
     _write(table, path)
     assert path.read_bytes()[:2] == b"\x1f\x8b"
     assert _read(path).equals(table)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_whatever_parts_the_columns_of_a_csv_is_found(delimiter: str, tmp_path: Path) -> None:
+    path = tmp_path / "some.csv"
+    lines = [["betreff", "sent"], ['"Yes, or no; \tmaybe"', "1"]]
+    path.write_text("\ufeff" + "\n".join(delimiter.join(line) for line in lines), encoding="utf-8")
+    assert _read(path).to_pylist() == [{"betreff": "Yes, or no; \tmaybe", "sent": 1}]
+
+
+def test_columns_that_only_the_import_knows_are_left_alone() -> None:
+    assert _useful({"test": "split", "text": "betreff", "clicks": "klicks"}) == {"text": "betreff"}
