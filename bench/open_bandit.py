@@ -10,7 +10,7 @@ import csv
 import gzip
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,9 @@ from bench.report import Figure, figure, write_result
 from letterpress.clock import SystemClock
 from letterpress.errors import NotYetThereError
 from letterpress.evaluation.doubly_robust import predict_by_action
-from letterpress.evaluation.snips import ESTIMATES, PolicyValue, estimate_policy_value, missing_support
+from letterpress.evaluation.snips import ESTIMATES, PolicyValue, estimate_policy_value
+from letterpress.evaluation.support import covered_share, missing_support
+from letterpress.ranking.greedy_policy import asked_of
 from letterpress.recommenders import get_recommender
 from letterpress.settings import Settings, read_settings
 
@@ -98,7 +100,7 @@ def greedy(learnt: BanditRows, campaign: str) -> NDArray[np.float64]:
 
 def value_of(rows: BanditRows, policy: NDArray[np.float64], *, rounds: int = 1000) -> PolicyValue:
     """All estimates of `policy` on `rows`."""
-    return estimate_policy_value(
+    value = estimate_policy_value(
         rows.clicks,
         rows.propensities,
         policy[rows.items, rows.positions],
@@ -106,16 +108,12 @@ def value_of(rows: BanditRows, policy: NDArray[np.float64], *, rounds: int = 100
         rounds=rounds,
         predicted=predict_by_action(rows.clicks, rows.items, rows.positions, policy, seed=1),
     )
+    return replace(value, covered=covered_share(rows.items, rows.positions, policy))
 
 
 def lacks(value: PolicyValue) -> str | None:
     """Why the platform would refuse to name the value; None when it would."""
-    gates = get_recommender("open_bandit").gates
-    return missing_support(
-        value,
-        min_effective_sample_size=gates.min_effective_sample_size,
-        min_matched_clicks=gates.min_matched_clicks,
-    )
+    return missing_support(value, asked_of(get_recommender("open_bandit").gates))
 
 
 def run(path: Path) -> None:

@@ -1,12 +1,11 @@
 """The value of a policy from the log of another one: IPS, SNIPS, DM and DR, with what they rest on.
 
 An estimate from a log that hardly ever did what the policy would do looks precise and means nothing, so
-every estimate carries its effective sample size, and `missing_support` says in a sentence what it lacks.
+every estimate carries what it rests on, and `support.py` says in a sentence what it lacks.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +34,8 @@ class PolicyValue:
     largest_weight: float
     mean_weight: float
     """Near 1 where the log covers what the policy does."""
+    mean_weight_error: float
+    """Standard error of that, over clusters."""
     on_policy: float
     ips: Interval | None
     snips: Interval | None
@@ -42,13 +43,19 @@ class PolicyValue:
     dm: Interval | None = None
     dr: Interval | None = None
     """None without a model of rewards."""
+    covered: float | None = None
+    """Share of what the policy does that the log did at least once; None where the policy is known only on
+    what was logged."""
 
     def as_numbers(self) -> dict[str, object]:
         numbers: dict[str, object] = {
             name: getattr(self, name)
             for name in ("rows", "clicks", "matched_rows", "matched_clicks", "effective_sample_size")
         }
-        numbers |= {name: getattr(self, name) for name in ("largest_weight", "mean_weight", "on_policy")}
+        numbers |= {
+            name: getattr(self, name)
+            for name in ("largest_weight", "mean_weight", "mean_weight_error", "covered", "on_policy")
+        }
         for name in ESTIMATES:
             interval: Interval | None = getattr(self, name)
             numbers[name] = None if interval is None else interval.as_numbers()
@@ -144,41 +151,19 @@ def value_of_weighted(
         effective_sample_size=float(weights.sum() ** 2 / (weights**2).sum()) if matched.any() else 0.0,
         largest_weight=float(weights.max()),
         mean_weight=float(weights.mean()),
+        mean_weight_error=_error_of_mean(weights, each),
         on_policy=float(np.mean(rewards)),
-        **{name: estimates.get(name) for name in ESTIMATES},
+        ips=estimates.get("ips"),
+        snips=estimates.get("snips"),
+        dm=estimates.get("dm"),
+        dr=estimates.get("dr"),
     )
 
 
-def missing_support(
-    value: PolicyValue, *, min_effective_sample_size: float, min_matched_clicks: int
-) -> str | None:
-    """What the evidence lacks, in a sentence with the traffic that it would take; None when it suffices."""
-    enough_size = value.effective_sample_size >= min_effective_sample_size
-    if enough_size and value.matched_clicks >= min_matched_clicks:
-        return None
-    found = (
-        f"{value.clicks} clicks in {value.rows} rows, {value.matched_clicks} of them on what the policy "
-        f"would show; effective sample size {value.effective_sample_size:.1f}, largest weight "
-        f"{value.largest_weight:.4g}"
-    )
-    needed = (
-        f"{min_matched_clicks} matched clicks and an effective sample size of {min_effective_sample_size:g}"
-    )
-    rows = rows_needed(value, min_effective_sample_size, min_matched_clicks)
-    traffic = "clicks at all" if rows is None else f"about {rows:,} such rows"
-    return f"expected at least {needed}; found {found}. It needs {traffic}, or a log that explores more."
-
-
-def rows_needed(value: PolicyValue, min_effective_sample_size: float, min_matched_clicks: int) -> int | None:
-    """Rows of the same log that would reach both bars, by proportion; None when no rate is known.
-
-    Where no click matched, the log's own click rate stands in for the policy's.
-    """
-    if value.effective_sample_size == 0 or value.clicks == 0:
-        return None
-    matched_rate = value.matched_rows / value.rows
-    click_rate = value.clicks / value.rows * matched_rate
-    if value.matched_clicks:
-        click_rate = value.matched_clicks / value.rows
-    for_size = value.rows * min_effective_sample_size / value.effective_sample_size
-    return math.ceil(max(for_size, min_matched_clicks / click_rate))
+def _error_of_mean(weights: Floats, clusters: NDArray[np.integer]) -> float:
+    """Standard error of the mean of `weights` `(n,)` over clusters; NaN with a single cluster."""
+    _, codes = np.unique(clusters, return_inverse=True)
+    away = np.bincount(codes, weights - weights.mean())
+    if len(away) < 2:
+        return float("nan")
+    return float(np.sqrt((away**2).sum() * len(away) / (len(away) - 1)) / len(weights))

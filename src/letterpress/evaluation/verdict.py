@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from letterpress.evaluation.looks import error_of_look, lower_bound
 from letterpress.evaluation.paired_bootstrap import Interval, bootstrap_ratios
 from letterpress.evaluation.slices import SliceEffect, measure_slices
-from letterpress.evaluation.snips import ESTIMATES, PolicyValue, missing_support
+from letterpress.evaluation.snips import ESTIMATES, PolicyValue
+from letterpress.evaluation.support import Asked, missing_support
 
 Floats = NDArray[np.float64]
 SCHEMA = 2
@@ -242,8 +243,7 @@ def judge_by_snips(
     champion: PolicyValue,
     challenger: PolicyValue,
     min_relative_gain: float,
-    min_effective_sample_size: float,
-    min_matched_clicks: int,
+    asked: Asked,
     baselines: Mapping[str, PolicyValue] | None = None,
 ) -> Verdict:
     """Promote when the challenger's SNIPS interval lies above the champion's estimate and its bar.
@@ -254,11 +254,7 @@ def judge_by_snips(
     """
 
     def lacks(policy: PolicyValue) -> str | None:
-        return missing_support(
-            policy,
-            min_effective_sample_size=min_effective_sample_size,
-            min_matched_clicks=min_matched_clicks,
-        )
+        return missing_support(policy, asked)
 
     numbers: dict[str, Any] = {
         "schema": SCHEMA,
@@ -269,8 +265,9 @@ def judge_by_snips(
             name: _supported_numbers(each, lacks(each)) for name, each in (baselines or {}).items()
         },
         "min_relative_gain": min_relative_gain,
-        "min_effective_sample_size": min_effective_sample_size,
-        "min_matched_clicks": min_matched_clicks,
+        "min_effective_sample_size": asked.effective_sample_size,
+        "min_matched_clicks": asked.matched_clicks,
+        "min_covered": asked.covered,
     }
     lacking = lacks(challenger)
     if lacking is not None or challenger.snips is None:

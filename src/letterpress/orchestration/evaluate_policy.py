@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from letterpress.errors import NotEnoughDataError, UsageError
 from letterpress.evaluation.doubly_robust import predict_by_action
 from letterpress.evaluation.slate_value import estimate_slate_value
-from letterpress.evaluation.snips import missing_support
+from letterpress.evaluation.snips import PolicyValue
+from letterpress.evaluation.support import covered_share, missing_support
 from letterpress.events.codec import BadLine, MalformedEventError, decode_line
 from letterpress.events.native import find_logs
 from letterpress.events.open_bandit import convert, find_bandit_logs
@@ -22,6 +23,7 @@ from letterpress.events.open_bandit_wheel import WORD, fetch_open_bandit
 from letterpress.events.types import AnyEvent, Outcome, Slate
 from letterpress.lake.log_file import LogFile
 from letterpress.log import logger
+from letterpress.ranking.greedy_policy import asked_of
 from letterpress.recommenders import RECOMMENDERS
 from letterpress.settings import Settings
 
@@ -64,31 +66,40 @@ def evaluate_policy(
     shown = _shown_items(_events(settings, path, log_format))
     if not len(shown.actions):
         raise NotEnoughDataError(f"expected slates in {path}, found none; name another log.")
+    if actions is not None and actions < len(shown.item_ids):
+        raise UsageError(
+            f"expected --actions to count every item that could be shown, found {actions} where {path.name} "
+            f"shows {len(shown.item_ids)}; name at least as many, or leave it out."
+        )
     choices = actions or len(shown.item_ids)
     name = policy if policy_file is None else policy_file.name
     table = _uniform(shown, choices) if policy_file is None else read_policy(policy_file, shown)
     is_logged = policy == "logged" and policy_file is None
-    target = shown.propensities if is_logged else table[shown.actions, shown.positions]
+    value = _value_of(shown, None if is_logged else table, seed=settings.seed)
+    lacking = missing_support(value, asked_of(RECOMMENDERS["open_bandit"].gates))
+    if lacking is not None:
+        raise NotEnoughDataError(f"{name} policy on {path.name}: {lacking}")
+    return {"policy": name, "log": str(path), "actions": choices, **value.as_numbers()}
+
+
+def _value_of(shown: ShownItems, table: NDArray[np.float64] | None, *, seed: int) -> PolicyValue:
+    """The value of the policy in `table` `(n_items, n_positions)`; of the log's own where there is none."""
+    predicted, target = None, shown.propensities
+    if table is not None:
+        target = table[shown.actions, shown.positions]
+        predicted = predict_by_action(shown.clicks, shown.actions, shown.positions, table, seed=seed)
     value = estimate_slate_value(
         shown.clicks,
         shown.propensities,
         target,
         shown.slate_offsets,
         structure="independent",
-        seed=settings.seed,
-        predicted=None
-        if is_logged
-        else predict_by_action(shown.clicks, shown.actions, shown.positions, table, seed=settings.seed),
+        seed=seed,
+        predicted=predicted,
     )
-    gates = RECOMMENDERS["open_bandit"].gates
-    lacking = missing_support(
-        value,
-        min_effective_sample_size=gates.min_effective_sample_size,
-        min_matched_clicks=gates.min_matched_clicks,
-    )
-    if lacking is not None:
-        raise NotEnoughDataError(f"{name} policy on {path.name}: {lacking}")
-    return {"policy": name, "log": str(path), "actions": choices, **value.as_numbers()}
+    if table is None:
+        return value
+    return replace(value, covered=covered_share(shown.actions, shown.positions, table))
 
 
 def _uniform(shown: ShownItems, choices: int) -> NDArray[np.float64]:

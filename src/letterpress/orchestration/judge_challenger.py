@@ -33,7 +33,7 @@ from letterpress.orchestration.train_challenger import split_snapshot, training_
 from letterpress.orchestration.verdict_conditions import conditions_of, measure_rates, scoring_time
 from letterpress.ranking.baselines import baseline_scorers
 from letterpress.ranking.bundle import ModelBundle
-from letterpress.ranking.greedy_policy import value_of_greedy
+from letterpress.ranking.greedy_policy import asked_of, value_of_greedy
 from letterpress.ranking.popularity import popularity_bundle
 from letterpress.ranking.rank_slates import ndcg_by, rank_slates
 from letterpress.ranking.scorer import Scorer
@@ -272,8 +272,7 @@ def _by_snips(settings: Settings, declared: Recommender, split: Split, judged: J
         challenger=value(judged.challenger.scorer()),
         baselines={name: value(scorer) for name, scorer in shown.items()},
         min_relative_gain=declared.gates.min_relative_gain,
-        min_effective_sample_size=declared.gates.min_effective_sample_size,
-        min_matched_clicks=declared.gates.min_matched_clicks,
+        asked=asked_of(declared.gates),
     )
     return replace(
         verdict,

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from letterpress.datasets.training_set import TrainingSet
 from letterpress.evaluation.snips import PolicyValue, estimate_policy_value
+from letterpress.evaluation.support import Asked, covered_share
 from letterpress.ranking.scorer import Scorer
+from letterpress.recommenders import Gates
 
 
-def greedy_propensities(
+def asked_of(gates: Gates) -> Asked:
+    """The evidence that a recommender declares to be the least for the value of a policy."""
+    return Asked(gates.min_effective_sample_size, gates.min_matched_clicks, gates.min_covered)
+
+
+def greedy_policy(
     scorer: Scorer, history: TrainingSet, test: TrainingSet, slate_size: int
 ) -> NDArray[np.float64]:
-    """Probability `(n,)`, 0 or 1, that the scorer's own slate has the logged item at the logged position.
+    """Probabilities `(n_items, n_positions)`, 0 or 1, of the scorer's own slate.
 
     The slate is its order of all items by their newest features in `history`, fixed before the
     test begins; single slots do not say which other items could have been shown at their moment.
@@ -23,10 +32,9 @@ def greedy_propensities(
     known = np.flatnonzero(newest >= 0)
     scores = scorer.score(history.features[newest[known]])
     best_first = known[np.lexsort((known, -scores))][:slate_size]
-    positions = np.zeros(len(history.item_ids), dtype=np.int64)
-    positions[best_first] = np.arange(1, len(best_first) + 1)
-    matches: NDArray[np.float64] = (positions[test.item_codes] == test.position).astype(np.float64)
-    return matches
+    policy = np.zeros((len(history.item_ids), max(slate_size, int(test.position.max(initial=0)))))
+    policy[best_first, np.arange(len(best_first))] = 1.0
+    return policy
 
 
 def value_of_greedy(
@@ -37,6 +45,7 @@ def value_of_greedy(
     Raises:
         NotEnoughDataError: a row of the test has no propensity.
     """
-    target = greedy_propensities(scorer, history, test, slate_size)
+    policy, places = greedy_policy(scorer, history, test, slate_size), test.position - 1
     rewards = (test.clicks > 0).astype(np.float64)
-    return estimate_policy_value(rewards, test.propensity, target, seed=seed)
+    value = estimate_policy_value(rewards, test.propensity, policy[test.item_codes, places], seed=seed)
+    return replace(value, covered=covered_share(test.item_codes, places, policy))

@@ -84,6 +84,8 @@ class Gates:
     """For logs of single slots: the challenger's interval must lie this share above the champion's."""
     min_effective_sample_size: float = 0.0
     min_matched_clicks: int = 0
+    min_covered: float = 0.95
+    """Least share of what a policy does that the log must have done too, for the policy to be valued."""
     max_calibration_error: float = 0.25
     """Mean distance of told and observed rates, as a share of the observed rate: more must not be certain."""
     max_scoring_microseconds: float = 5_000.0

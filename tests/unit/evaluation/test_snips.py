@@ -18,7 +18,8 @@ from bench.open_bandit import (
 )
 
 from letterpress.errors import NotEnoughDataError, NotYetThereError
-from letterpress.evaluation.snips import PolicyValue, estimate_policy_value, missing_support
+from letterpress.evaluation.snips import PolicyValue, estimate_policy_value
+from letterpress.evaluation.support import Asked, missing_support
 from letterpress.settings import Settings
 
 
@@ -82,7 +83,7 @@ def test_a_policy_that_is_the_log_itself_has_the_value_of_the_log() -> None:
     assert value.snips is not None
     assert value.snips.mean == pytest.approx(rewards.mean())
     assert value.effective_sample_size == pytest.approx(500)
-    assert missing_support(value, min_effective_sample_size=100, min_matched_clicks=10) is None
+    assert missing_support(value, Asked(100, 10, 0.95)) is None
 
 
 def test_the_estimate_is_near_the_truth_of_a_known_world() -> None:
@@ -101,7 +102,7 @@ def test_a_policy_that_no_row_matched_has_no_estimate() -> None:
     value = estimate_policy_value(np.ones(5), np.full(5, 0.5), np.zeros(5), seed=1)
     assert value.snips is None
     assert value.effective_sample_size == 0
-    assert "clicks at all" in str(missing_support(value, min_effective_sample_size=1, min_matched_clicks=1))
+    assert "clicks at all" in str(missing_support(value, Asked(1, 1, 0.95)))
 
 
 @pytest.mark.parametrize("propensity", [0.0, np.nan, -0.1, 1.5])

@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from letterpress.evaluation.snips import estimate_policy_value
+from letterpress.evaluation.support import Asked
 from letterpress.evaluation.verdict import (
     Condition,
     Gained,
@@ -163,8 +164,7 @@ def snips(clicks: int, rows: int, *, matched_click_rate: float, min_clicks: int 
         champion=estimate_policy_value(rewards, logged, logged, seed=1, rounds=300),
         challenger=estimate_policy_value(rewards, logged, target, seed=1, rounds=300),
         min_relative_gain=0.0,
-        min_effective_sample_size=1000.0,
-        min_matched_clicks=min_clicks,
+        asked=Asked(1000.0, min_clicks, 0.95),
         baselines={"random": estimate_policy_value(rewards, logged, target, seed=1, rounds=300)},
     )
 

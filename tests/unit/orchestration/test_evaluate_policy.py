@@ -73,3 +73,31 @@ def test_a_policy_file_that_is_no_policy_is_refused(
     (tmp_path / "policy.csv").write_text(text)
     with pytest.raises(UsageError, match=found):
         evaluate_policy(Settings(home=tmp_path), explored, "letterpress", policy_file=tmp_path / "policy.csv")
+
+
+def test_a_policy_that_mostly_shows_what_was_never_logged_gets_no_number(
+    explored: Path, tmp_path: Path
+) -> None:
+    policy = tmp_path / "policy.csv"
+    rows = [f"{item},{place},{share}" for place in (1, 2) for item, share in (("z", 0.98), ("c", 0.02))]
+    policy.write_text("\n".join(["item_id,position,probability", *rows]))
+    with pytest.raises(NotEnoughDataError, match=r"found 2\.0%: the rest was never logged"):
+        evaluate_policy(Settings(home=tmp_path), explored, "letterpress", policy_file=policy)
+
+
+def test_a_uniform_policy_over_items_that_the_log_never_showed_gets_no_number(
+    explored: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(NotEnoughDataError, match=r"found 3\.0%: the rest was never logged"):
+        evaluate_policy(Settings(home=tmp_path), explored, "letterpress", actions=100)
+
+
+def test_fewer_items_than_the_log_shows_are_no_policy(explored: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"found 1 where explored\.jsonl shows 3"):
+        evaluate_policy(Settings(home=tmp_path), explored, "letterpress", actions=1)
+
+
+def test_propensities_by_which_the_log_did_not_choose_give_no_number(explored: Path, tmp_path: Path) -> None:
+    explored.write_text(explored.read_text().replace(str(1 / 3), "0.2"))
+    with pytest.raises(NotEnoughDataError, match=r"weights with a mean of 1, found 1\.667"):
+        evaluate_policy(Settings(home=tmp_path), explored, "letterpress", "uniform")

@@ -4,7 +4,7 @@ import numpy as np
 
 from letterpress.datasets.training_set import TrainingSet
 from letterpress.ranking.bundle import ModelBundle
-from letterpress.ranking.greedy_policy import greedy_propensities, value_of_greedy
+from letterpress.ranking.greedy_policy import greedy_policy, value_of_greedy
 
 RATE = ModelBundle.popularity(
     recommender="pets", features=("rate",), schema_hash="abc", snapshot="s1", score_feature="rate"
@@ -35,13 +35,13 @@ HISTORY = single_slots([0, 1, 2, 0], [0.9, 0.5, 0.4, 0.1], [1, 1, 1, 1])
 
 def test_items_are_ranked_by_what_was_known_last_before_the_test() -> None:
     test = single_slots([1, 2, 0, 1, 2], [0.0] * 5, [1, 2, 1, 2, 1])
-    found = greedy_propensities(RATE, HISTORY, test, slate_size=2)
-    assert found.tolist() == [1.0, 1.0, 0.0, 0.0, 0.0]  # the slate is bee, cat; ant fell to 0.1
+    found = greedy_policy(RATE, HISTORY, test, slate_size=2)
+    assert np.argwhere(found).tolist() == [[1, 0], [2, 1]]  # the slate is bee, cat; ant fell to 0.1
 
 
 def test_an_item_that_history_never_showed_is_never_shown() -> None:
     test = single_slots([3, 4], [9.0, 9.0], [1, 2])
-    assert greedy_propensities(RATE, HISTORY, test, slate_size=3).tolist() == [0.0, 0.0]
+    assert not greedy_policy(RATE, HISTORY, test, slate_size=3)[3:].any()
 
 
 def test_the_value_is_that_of_the_rows_that_match() -> None:
@@ -50,3 +50,8 @@ def test_the_value_is_that_of_the_rows_that_match() -> None:
     assert (value.matched_rows, value.matched_clicks) == (3, 2)
     assert value.snips is not None
     assert round(value.snips.mean, 4) == 0.6667
+
+
+def test_a_slate_of_which_the_test_shows_one_place_is_half_covered() -> None:
+    test = single_slots([1, 0, 1, 0], [0.0] * 4, [1, 2, 1, 2])
+    assert value_of_greedy(RATE, HISTORY, test, 2, seed=1).covered == 0.5
