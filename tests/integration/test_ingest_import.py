@@ -13,6 +13,8 @@ import pytest
 
 from letterpress.cli import main
 from letterpress.errors import BrokenError, UsageError
+from letterpress.events.ab_test import convert_ab_tests
+from letterpress.events.codec import BadLine, encode
 from letterpress.events.open_bandit_wheel import fetch_open_bandit
 from letterpress.lake.ingest_lock import hold_ingest_lock
 from letterpress.lake.landing import list_landing
@@ -188,3 +190,36 @@ def test_the_real_open_bandit_logs_import_to_the_last_row(platform: Settings, re
     assert result["duplicate"] == 34, "the items, which the other policy shows too"
     again = import_logs(platform, "open-bandit", [folder])
     assert again["raw"] == 0
+
+
+def write_table(path: Path, texts: str) -> Path:
+    arms = "".join(f"{test},{texts} {test} {arm},100,{arm}\n" for test in range(3) for arm in (1, 2))
+    path.write_text("test,text,sent,clicks\n" + arms)
+    return path
+
+
+def test_a_second_table_that_numbers_its_tests_alike_is_read_and_the_first_again_is_not(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = (write_table(tmp_path / f"{name}.csv", name) for name in ("spring", "autumn"))
+    raw = {}
+    for name, table in {"first": first, "second": second, "first again": first}.items():
+        code, result = cli(home, monkeypatch, capsys, "import", "--format", "ab-test", str(table), "--json")
+        raw[name] = (code, result["raw"], result["duplicate"])
+    assert raw == {"first": (0, 21, 0), "second": (0, 21, 0), "first again": (0, 0, 21)}
+    monkeypatch.setattr("sys.argv", ["letterpress", "import", "--format", "ab-test", str(second)])
+    with pytest.raises(SystemExit):
+        main()
+    assert f"nothing new in {second}: all 21 events are known" in capsys.readouterr().out
+
+
+def test_tests_that_a_home_knows_by_their_bare_names_stay_known(platform: Settings, tmp_path: Path) -> None:
+    table = write_table(tmp_path / "spring.csv", "spring")
+    before = {name: {f"spring {name} 1"} for name in "012"}
+    log = tmp_path / "old.jsonl"
+    events = [each for each in convert_ab_tests(table, bare=before) if not isinstance(each, BadLine)]
+    log.write_bytes(b"".join(encode(each) + b"\n" for each in events))
+    assert import_logs(platform, "letterpress", [str(log)])["raw"] == 21
+    assert import_logs(platform, "ab-test", [str(table)])["duplicate"] == 21
+    other = write_table(tmp_path / "other.csv", "autumn")
+    assert import_logs(platform, "ab-test", [str(other)])["raw"] == 21

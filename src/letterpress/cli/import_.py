@@ -58,6 +58,11 @@ def _describe(result: dict[str, Any], quarantine: Path) -> str:
     empty = [file for file in result["files"] if file["read"] and file["quarantined"] == file["read"]]
     if len(empty) < len(result["files"]):
         lines += [f"no event in {file['path']}: is it of another format?" for file in empty]
+    known = [file for file in result["files"] if file["duplicate"] and not file["raw"]]
+    lines += [
+        f"nothing new in {file['path']}: all {file['duplicate']} events are known, and stay as they are"
+        for file in known
+    ]
     if result["others"]:
         lines.append(f"{len(result['others'])} other files that waited in landing were read too")
     return "\n".join(lines)

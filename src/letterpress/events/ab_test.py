@@ -5,12 +5,16 @@ its text as a label. What the table says of a test's worth is kept as labels of 
 table has it, and `duplicate_arms` where two arms do not differ in anything that was tested. A table tells no
 time but a week at most, so the events of a test occur when that week begins, and its counts are known when
 it is over. Which arm was the original is not said, so the experiment of the slate names none.
+
+Tables number their tests alike, so a test is known by its name and the texts of its arms together: the same
+table again is known, and another one is not.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -40,6 +44,8 @@ NO_WEEK = datetime(2000, 1, 3, tzinfo=UTC)
 """When a test is said to have been where the table names no week."""
 WEEK = timedelta(days=7)
 MAX_ARMS = 1000
+MARK = "~"
+"""Between the name of a test and the digest of its texts."""
 MOST_SENT = 10**12
 
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -85,10 +91,12 @@ def convert_ab_tests(
     recommender: str = RECOMMENDER,
     tenant: str = TENANT,
     columns: Mapping[str, str] | None = None,
+    bare: Mapping[str, Set[str]] | None = None,
 ) -> Iterator[AnyEvent | BadLine]:
     """Items, slate and outcomes of each test; an arm that cannot be one is a bad line.
 
-    `columns` are the table's names of columns of `COLUMNS` that are not found by themselves.
+    `columns` are the table's names of columns of `COLUMNS` that are not found by themselves; `bare` the texts
+    of tests that are known by their names alone, and stay so.
 
     Raises:
         UsageError: the file cannot be read, or a column is missing.
@@ -109,8 +117,24 @@ def convert_ab_tests(
             arms.append(arm)
         else:
             yield _bad(row, number, found["test"], f"expected at most {MAX_ARMS} arms of a test")
-    for test, (arms, row) in tests.items():
+    for name, (arms, row) in tests.items():
+        test = name_test(name, [arm.text for arm in arms], bare or {})
         yield from _events_of(test, arms, _context(test, arms, row, found), _week_of(row, found), names)
+
+
+def name_test(name: str, texts: Iterable[str], bare: Mapping[str, Set[str]]) -> str:
+    """The id of a test: its name and a digest of its texts in any order; the name alone if `bare` knows it.
+
+    >>> name_test("7", ["One", "Two"], {}) == name_test("7", ["Two", "One"], {})
+    True
+    >>> name_test("7", ["One", "Two"], {"7": {"Two"}})
+    '7'
+    """
+    ordered = sorted(texts)
+    if not bare.get(name, frozenset()).isdisjoint(ordered):
+        return name
+    digest = hashlib.sha256("\0".join(ordered).encode("utf-8", "backslashreplace"))
+    return f"{name}{MARK}{digest.hexdigest()[:10]}"
 
 
 def read_names(path: Path) -> list[str]:

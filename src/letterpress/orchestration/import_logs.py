@@ -18,6 +18,7 @@ from letterpress.events.open_bandit import TENANT as BANDIT_TENANT
 from letterpress.events.open_bandit import check_columns, convert, find_bandit_logs
 from letterpress.events.open_bandit_wheel import WORD, fetch_open_bandit
 from letterpress.events.types import AnyEvent, Identifier, Name
+from letterpress.lake.imported_tests import tests_by_bare_name
 from letterpress.lake.ingest_summary import newest_report
 from letterpress.lake.landing import land_copy, land_lines, log_name
 from letterpress.lake.log_file import LogFile
@@ -142,14 +143,15 @@ def _land_ab_tests(home: Home, paths: list[str], options: ImportOptions) -> dict
     tables = [table for path in paths for table in ab_test.find_ab_tables(Path(path))]
     for table in tables:
         ab_test.find_columns(ab_test.read_names(table), table, options.columns)
+    tenant = options.tenant or ab_test.TENANT
+    recommender = options.recommender or ab_test.RECOMMENDER
+    bare = tests_by_bare_name(
+        home, recommender=recommender, tenant=tenant, policy=ab_test.POLICY, mark=ab_test.MARK
+    )
     landed = {}
     for table in tables:
-        tenant = options.tenant or ab_test.TENANT
         events = ab_test.convert_ab_tests(
-            table,
-            recommender=options.recommender or ab_test.RECOMMENDER,
-            tenant=tenant,
-            columns=options.columns,
+            table, recommender=recommender, tenant=tenant, columns=options.columns, bare=bare
         )
         landed[land_lines(home, f"ab-test-{table.name.split('.')[0]}", _lines(events, tenant))] = str(table)
     return landed

@@ -11,7 +11,7 @@ import pyarrow.parquet
 import pytest
 
 from letterpress.errors import UsageError
-from letterpress.events.ab_test import COLUMNS, NO_WEEK, convert_ab_tests, find_ab_tables
+from letterpress.events.ab_test import COLUMNS, MARK, NO_WEEK, convert_ab_tests, find_ab_tables
 from letterpress.events.codec import BadLine, encode
 from letterpress.events.types import Item, Outcome, Slate
 
@@ -37,7 +37,12 @@ def test_a_test_becomes_its_items_one_slate_and_counts(tmp_path: Path) -> None:
     }
     assert slate.campaign.labels == {"trusted": "true"}
     counts = {(each.item_id, each.kind): each.count for each in events if isinstance(each, Outcome)}
-    assert counts == {("t1-1", "delivered"): 3000, ("t1-1", "clicked"): 30, ("t1-2", "delivered"): 2900}
+    test = slate.slate_id
+    assert counts == {
+        (f"{test}-1", "delivered"): 3000,
+        (f"{test}-1", "clicked"): 30,
+        (f"{test}-2", "delivered"): 2900,
+    }
 
 
 def test_the_same_table_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -46,6 +51,29 @@ def test_the_same_table_gives_the_same_bytes(tmp_path: Path) -> None:
         [encode(each) for each in convert_ab_tests(path) if not isinstance(each, BadLine)] for _ in "ab"
     )
     assert first == second
+
+
+def ids_of(path: Path, bare: dict[str, set[str]] | None = None) -> set[str]:
+    return {each.event_id for each in convert_ab_tests(path, bare=bare) if not isinstance(each, BadLine)}
+
+
+def test_a_second_table_that_numbers_its_tests_alike_is_another(tmp_path: Path) -> None:
+    first = ids_of(write(tmp_path, "1,One,3000,30,201446,True\n1,Two,3000,40,201446,True\n"))
+    second = ids_of(write(tmp_path, "1,Three,3000,30,201446,True\n1,Two,3000,40,201446,True\n"))
+    assert len(first) == len(second) == 7
+    assert not first & second
+
+
+def test_a_test_is_the_same_in_another_order_and_with_later_counts(tmp_path: Path) -> None:
+    first = ids_of(write(tmp_path, "1,One,3000,30,201446,True\n1,Two,3000,40,201446,True\n"))
+    assert ids_of(write(tmp_path, "1,Two,3500,60,201446,True\n1,One,3500,31,201446,True\n")) == first
+
+
+def test_a_test_that_is_known_by_its_bare_name_keeps_it(tmp_path: Path) -> None:
+    path = write(tmp_path, "1,One,3000,0,201446,True\n2,Two,3000,0,201446,True\n")
+    found = ids_of(path, {"1": {"One"}, "2": {"Of another table"}})
+    assert {"1-slate", "1-1-item", "1-1-delivered"} == {each for each in found if MARK not in each}
+    assert len(found) == 6
 
 
 def test_arms_that_do_not_differ_are_labelled(tmp_path: Path) -> None:
@@ -82,7 +110,7 @@ def test_parquet_with_other_names_and_without_a_week_is_read(tmp_path: Path) -> 
     table = {"test_id": [7, 7], "subject_line": ["A", "B"], "delivered": [100, 100], "clicked": [1, 2]}
     pyarrow.parquet.write_table(pa.table(table), path)
     (slate,) = (each for each in convert_ab_tests(path) if isinstance(each, Slate))
-    assert (slate.slate_id, slate.occurred_at) == ("7", NO_WEEK)
+    assert (slate.slate_id.partition(MARK)[0], slate.occurred_at) == ("7", NO_WEEK)
 
 
 def test_missing_columns_are_named_with_the_names_that_would_do(tmp_path: Path) -> None:
@@ -100,15 +128,15 @@ def test_the_slate_is_an_experiment_that_its_counts_name(tmp_path: Path) -> None
     events = list(convert_ab_tests(write(tmp_path, "t1,One,10,1,201446,True\nt1,Two,10,2,201446,True\n")))
     (slate,) = (each for each in events if isinstance(each, Slate))
     assert slate.experiment is not None
-    assert (slate.experiment.experiment_id, slate.experiment.original_arm) == ("t1", None)
-    assert {each.experiment_id for each in events if isinstance(each, Outcome)} == {"t1"}
+    assert (slate.experiment.experiment_id, slate.experiment.original_arm) == (slate.slate_id, None)
+    assert {each.experiment_id for each in events if isinstance(each, Outcome)} == {slate.slate_id}
 
 
 def test_columns_and_names_can_be_given(tmp_path: Path) -> None:
     path = write(tmp_path, "t1,One,10,1\nt1,Two,10,2\n", header="split,headline,impressions,clicks\n")
     events = convert_ab_tests(path, recommender="pets", tenant="fern", columns={"test": "split"})
     (slate,) = (each for each in events if isinstance(each, Slate))
-    assert (slate.slate_id, slate.recommender, slate.tenant) == ("t1", "pets", "fern")
+    assert (slate.slate_id[:3], slate.recommender, slate.tenant) == ("t1~", "pets", "fern")
     for wrong in ({"colour": "split"}, {"test": "nothing"}):
         with pytest.raises(UsageError, match="--column"):
             list(convert_ab_tests(path, columns=wrong))
