@@ -39,7 +39,8 @@ def _describe(trained: dict[str, Any]) -> str:
     strongest = ", ".join(f"{name} {share:.0%}" for name, share in list(trained["importance"].items())[:5])
     slates = ", ".join(f"{trained[part]['slates']} to {part}" for part in ("train", "valid", "test"))
     trees = f"{trained['model']}: {trained['trees']} trees on {slates} (slates)"
-    return f"{trees}; by gain: {strongest}; {_describe_age(trained['resiliency'])}"
+    parted = "" if trained["split_by"] == "time" else ", split by the names of tests: no weeks part them"
+    return f"{trees}{parted}; by gain: {strongest}; {_describe_age(trained['resiliency'])}"
 
 
 def _describe_age(resiliency: dict[str, Any]) -> str:

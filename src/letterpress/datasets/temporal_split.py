@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import NamedTuple
-from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,30 +49,14 @@ def temporal_split(
         valid=whole.take(before_gap & (first >= valid_start)),
         test=whole.take(first >= test_start),
     )
-    _require_all(split, whole, gap_hours)
+    require_all(split, whole, gap_hours)
     return split
 
 
-def tells_no_time(whole: TrainingSet) -> bool:
-    """Whether all slates are of one moment, as those of a table of tests that names no week."""
-    return len(whole) > 0 and int(whole.shown_at.min()) == int(whole.shown_at.max())
-
-
-def split_by_name(whole: TrainingSet, *, test_share: float = 0.25, valid_share: float = 0.2) -> Split:
-    """The same shares of a log that tells no time, by the checksum of each slate's name.
-
-    A slate stays in its part while others are added, so that no later model is judged on what an earlier one
-    learnt from. There is no gap, because nothing comes after anything.
-
-    Raises:
-        NotEnoughDataError: one of the three is empty.
-    """
-    places = np.array([crc32(name.encode()) / 2**32 for name in whole.slate_ids.tolist()])
-    is_test = places >= 1 - test_share
-    is_valid = ~is_test & (places >= (1 - test_share) * (1 - valid_share))
-    split = Split(whole.take(~is_test & ~is_valid), whole.take(is_valid), whole.take(is_test))
-    _require_all(split, whole, 0)
-    return split
+def is_by_time(split: Split) -> bool:
+    """Whether all that is judged on is later than all that is learnt from."""
+    learnt = [part.shown_at.max() for part in (split.train, split.valid) if len(part)]
+    return bool(split.test.shown_at.min() > max(learnt))
 
 
 def _cut(count: int, share: float) -> int:
@@ -87,7 +70,12 @@ def _first_shown(whole: TrainingSet) -> NDArray[np.int64]:
     return first[whole.campaign_codes]
 
 
-def _require_all(split: Split, whole: TrainingSet, gap_hours: int) -> None:
+def require_all(split: Split, whole: TrainingSet, gap_hours: int) -> None:
+    """Refuse a split of `whole` of which a part is empty.
+
+    Raises:
+        NotEnoughDataError: one is.
+    """
     empty = [name for name, part in split._asdict().items() if len(part) == 0]
     if empty:
         hours = (whole.shown_at.max() - whole.shown_at.min()) / MICROSECONDS_PER_HOUR

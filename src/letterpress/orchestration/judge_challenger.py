@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from letterpress.clock import Clock, ScaledClock
-from letterpress.datasets.temporal_split import Split, tells_no_time
+from letterpress.datasets.temporal_split import Split, is_by_time
 from letterpress.datasets.training_arrays import SEPARATOR
 from letterpress.datasets.training_set import TrainingSet
 from letterpress.errors import NotEnoughDataError, NotYetThereError
@@ -119,7 +119,7 @@ def _judge(
     try:
         snapshot = Snapshot.open(settings.paths, bundle.manifest.snapshot)
         split = split_snapshot(snapshot, declared, training_room(settings))
-        if not tells_no_time(split.test):  # else it was split by the names of tests
+        if is_by_time(split):  # else it was split by the names of tests
             for each in (champion_bundle, bundle):
                 require_later(split.test, each)
         against = "none" if standing is None else standing.name

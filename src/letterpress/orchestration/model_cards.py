@@ -35,6 +35,7 @@ def make_model_card(declared: Recommender, bundle: ModelBundle, record: VerdictR
             "seed": str(training.get("seed", "none")),
             **_begun_with(training),
         },
+        split_by=training.get("split_by", "time"),
         parts={part: training[part] for part in PARTS if part in training},
         targets=[_target_state(target) for target in declared.targets],
         parameters=training.get("parameters", {}),
@@ -91,7 +92,9 @@ def _limits(manifest: BundleManifest, record: VerdictRecord) -> Iterator[str]:
 
 
 def _limits_of_data(training: Mapping[str, Any]) -> Iterator[str]:
-    if "train" in training:
+    if training.get("split_by") == "name":
+        yield "No weeks part its tests, so they were split by their names: nothing tells how it ages."
+    elif "train" in training:
         first, last = (datetime.fromisoformat(training["train"][end]) for end in ("first", "last"))
         days = (last - first).total_seconds() / 86_400
         yield f"It learned from {days:.1f} days; what changes over longer times, it cannot know."

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from letterpress.datasets.ab_test_split import split_tests
 from letterpress.datasets.feature_rows import Room
 from letterpress.datasets.read_training_set import read_training_set
-from letterpress.datasets.temporal_split import Split, split_by_name, tells_no_time, temporal_split
+from letterpress.datasets.temporal_split import Split, temporal_split
 from letterpress.datasets.training_set import TrainingSet
 from letterpress.features.sentence_store import keep_sentences
 from letterpress.lake.snapshots import Snapshot
@@ -41,15 +42,16 @@ def training_room(settings: Settings) -> Room:
 def split_training_set(whole: TrainingSet, recommender: Recommender) -> Split:
     """The same of a training set that was read before.
 
-    A table of tests that names no week cannot be split by time; its slates are whole tests, and a test may
-    be in any part.
+    A table of tests may name no weeks that part them; its slates are whole tests, and a test may be in any
+    part.
     """
-    if recommender.judge == "ab_test" and tells_no_time(whole):
-        return split_by_name(whole, test_share=TEST_SHARES[recommender.judge])
+    test_share, gap_hours = TEST_SHARES[recommender.judge], recommender.window_hours
+    if recommender.judge == "ab_test":
+        return split_tests(whole, test_share=test_share, gap_hours=gap_hours)
     return temporal_split(
         whole,
-        gap_hours=recommender.window_hours,
-        test_share=TEST_SHARES[recommender.judge],
+        gap_hours=gap_hours,
+        test_share=test_share,
         keep_campaigns_whole=recommender.judge != "snips",  # a log of single slots may be one campaign
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from letterpress.datasets.temporal_split import Split
+from letterpress.datasets.temporal_split import Split, is_by_time
 from letterpress.datasets.training_set import TrainingSet
 from letterpress.errors import NotEnoughDataError
 from letterpress.features import schema_hash
@@ -163,6 +163,7 @@ def _head_of(recommender: Recommender, *, seed: int) -> Fit:
 
 def _extents(split: Split) -> dict[str, Any]:
     return {
+        "split_by": "time" if is_by_time(split) else "name",
         "train": _extent(split.train),
         "valid": _extent(split.valid),
         "test": _extent(split.test),

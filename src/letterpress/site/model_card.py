@@ -36,6 +36,8 @@ class ModelCard(Struct, kw_only=True, frozen=True):
     description: str
     lineage: Mapping[str, str]
     """Bundle, snapshot, feature schema and seed."""
+    split_by: str = "time"
+    """`time`, or `name` where no weeks part the tests of a table."""
     parts: Mapping[str, Mapping[str, Any]]
     """`train`, `valid` and `test` with `slates`, `rows`, `first` and `last`."""
     targets: Sequence[TargetState]

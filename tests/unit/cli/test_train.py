@@ -9,6 +9,7 @@ from letterpress.cli.train import _describe
 TRAINED: dict[str, Any] = {
     "model": "pets/2",
     "trees": 40,
+    "split_by": "time",
     "train": {"slates": 100},
     "valid": {"slates": 20},
     "test": {"slates": 30},
@@ -33,3 +34,10 @@ def test_training_says_how_fast_the_data_ages_and_whether_slates_were_weighed(
         "pets/2: 40 trees on 100 to train, 20 to valid, 30 to test (slates); by gain: appeal 90%"
     )
     assert text.endswith(said)
+
+
+def test_training_says_where_no_weeks_part_the_tests() -> None:
+    trained = TRAINED | {"split_by": "name", "resiliency": {"half_life": None}}
+    assert "30 to test (slates), split by the names of tests: no weeks part them; by gain" in _describe(
+        trained
+    )

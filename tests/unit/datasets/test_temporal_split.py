@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from letterpress.datasets.temporal_split import split_by_name, tells_no_time, temporal_split
+from letterpress.datasets.temporal_split import Split, is_by_time, temporal_split
 from letterpress.datasets.training_set import MICROSECONDS_PER_HOUR, TrainingSet
 from letterpress.errors import NotEnoughDataError
 
@@ -36,6 +36,8 @@ def test_no_campaign_is_in_two_sets_and_the_test_comes_a_gap_after_all_else(seed
     campaigns = generator.integers(0, 120, 400)
     hours = campaigns * 2.0 + generator.random(400) * 6
     train, valid, test = temporal_split(slates(hours.tolist(), campaigns.tolist()), gap_hours=gap)
+    assert is_by_time(Split(train, valid, test))
+    assert not is_by_time(Split(train, test, valid))
     sets = [set(part.campaign_codes.tolist()) for part in (train, valid, test)]
     assert not sets[0] & sets[1]
     assert not sets[1] & sets[2]
@@ -66,21 +68,3 @@ def test_single_slots_of_one_campaign_are_split_by_time_alone() -> None:
 def test_a_log_shorter_than_the_gap_is_refused() -> None:
     with pytest.raises(NotEnoughDataError, match="24 h apart"):
         temporal_split(slates([index / 10 for index in range(100)], list(range(100))), gap_hours=24)
-
-
-def test_slates_of_one_moment_tell_no_time() -> None:
-    assert tells_no_time(slates([5.0] * 4, [0, 1, 2, 3]))
-    assert not tells_no_time(slates([5.0, 6.0], [0, 1]))
-
-
-def test_a_slate_split_by_name_stays_in_its_part_while_others_come() -> None:
-    few, many = (slates([0.0] * count, list(range(count))) for count in (300, 600))
-    for before, after in zip(split_by_name(few), split_by_name(many), strict=True):
-        assert set(before.slate_ids) == set(few.slate_ids) & set(after.slate_ids)
-    shares = [len(part) / 600 for part in split_by_name(many)]
-    assert shares == pytest.approx([0.6, 0.15, 0.25], abs=0.05)
-
-
-def test_too_few_slates_to_split_by_name_are_refused() -> None:
-    with pytest.raises(NotEnoughDataError, match="found 1 slates of 1 campaigns"):
-        split_by_name(slates([0.0], [0]))
