@@ -25,6 +25,7 @@ from letterpress.clock import SystemClock
 from letterpress.evaluation.examination import estimate_examination
 from letterpress.evaluation.ndcg import dcg_per_group, ndcg_per_group
 from letterpress.evaluation.verdict import Gained, RankersOnTest, judge_by_ndcg
+from letterpress.recommenders import get_recommender
 
 SEEDS = 2000
 K, SLATES_EACH = 8, 3
@@ -40,6 +41,9 @@ LOOKS, KEPT_SHARE = 10, 0.5
 POPULATION = 30_000
 ROUNDS = 1000
 SPEED_SLATES = 100_000
+FEWEST = get_recommender("image_enhancement").gates.min_test_campaigns
+FEW_CAMPAIGNS, FEW_SLATES, SPREAD = (2, 3, 5, 10, FEWEST), 240, 0.04
+"""So few campaigns share the slates, and their gains differ with that standard deviation."""
 
 Floats = NDArray[np.float64]
 
@@ -164,7 +168,12 @@ def judge_once(seed: int, *, noise: float, is_ordered: bool, is_freed: bool = Tr
         )
         powers = (found.power, found.low, found.high)
     verdict = judge_by_ndcg(
-        rankers_on(world, log, noise, powers), epsilon=EPSILON, min_test_slates=100, seed=seed, rounds=ROUNDS
+        rankers_on(world, log, noise, powers),
+        epsilon=EPSILON,
+        min_test_slates=100,
+        min_test_campaigns=FEWEST,
+        seed=seed,
+        rounds=ROUNDS,
     )
     numbers = verdict.numbers
     difference, tolerated = numbers["difference"]["low"], EPSILON * numbers["champion"]["mean"]
@@ -190,6 +199,7 @@ def judge_night_after_night(seed: int, *, noise: float) -> list[float]:
             rankers_on(world, seen, noise),
             epsilon=EPSILON,
             min_test_slates=100,
+            min_test_campaigns=FEWEST,
             seed=seed,
             rounds=ROUNDS // 4,
             look=look,
@@ -198,6 +208,27 @@ def judge_night_after_night(seed: int, *, noise: float) -> list[float]:
         any_spent |= verdict.promoted
         any_naive |= gain["mean"] > 0 and gain["low"] > -EPSILON
     return [any_spent, any_naive]
+
+
+def judge_few(seed: int, *, campaigns: int) -> list[float]:
+    """Whether a challenger that is worse by epsilon is promoted: as declared, and with two campaigns."""
+    rng = np.random.default_rng([seed, campaigns])
+    codes = np.arange(FEW_SLATES) % campaigns
+    champion = rng.gamma(4.0, 0.25, FEW_SLATES)
+    change = 1.0 + WORSE + SPREAD * rng.normal(size=campaigns)[codes]
+    challenger = champion * change + 0.05 * rng.normal(size=FEW_SLATES)
+    judged = RankersOnTest(K, champion, champion, challenger, codes)
+    return [
+        judge_by_ndcg(
+            judged,
+            epsilon=EPSILON,
+            min_test_slates=100,
+            min_test_campaigns=fewest,
+            seed=seed,
+            rounds=ROUNDS // 2,
+        ).promoted
+        for fewest in (FEWEST, 2)
+    ]
 
 
 def over_seeds(workers: Executor, work: Callable[[int], list[float]], seeds: int) -> Floats:
@@ -217,6 +248,7 @@ def seconds_of_evaluation() -> tuple[float, float]:
             rankers_on(world, log, CHAMPION_NOISE),
             epsilon=EPSILON,
             min_test_slates=100,
+            min_test_campaigns=FEWEST,
             seed=1,
             rounds=1000,
         )
@@ -233,10 +265,12 @@ def run(path: Path, *, seeds: int = SEEDS) -> None:
         figures = _error_rates(workers, population, noise, seeds)
         work = partial(judge_night_after_night, noise=noise[WORSE])
         nights = over_seeds(workers, work, seeds // 4).mean(axis=0).tolist()
+        few = _of_few_campaigns(workers, seeds)
     figures += [
         figure(f"worse by epsilon, any of {LOOKS} nights promoted, looks spent", nights[0], "", "< 0.05"),
         figure(f"worse by epsilon, any of {LOOKS} nights promoted, looks not counted", nights[1], ""),
     ]
+    figures += few
     whole, tenth = seconds_of_evaluation()
     figures += [
         figure("evaluation of 100,000 slates, 1,000 rounds", whole, "CPU s", "< 10"),
@@ -277,6 +311,18 @@ def _error_rates(workers: Executor, population: World, noise: dict[float, float]
         work = partial(judge_once, noise=noise[change], is_ordered=True, is_freed=False)
         promoted = float(over_seeds(workers, work, seeds // 4)[:, 0].mean())
         figures.append(figure(f"ordered log, position ignored: {told}, promoted", promoted, ""))
+    return figures
+
+
+def _of_few_campaigns(workers: Executor, seeds: int) -> list[Figure]:
+    figures = []
+    for campaigns in FEW_CAMPAIGNS:
+        work = partial(judge_few, campaigns=campaigns)
+        declared, allowed = over_seeds(workers, work, seeds).mean(axis=0).tolist()
+        name = f"{campaigns} campaigns, worse by epsilon, promoted"
+        figures.append(figure(name, declared, "", "< 0.05"))
+        if campaigns < FEWEST:
+            figures.append(figure(f"{name} if so few were allowed", allowed, ""))
     return figures
 
 

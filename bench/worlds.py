@@ -164,7 +164,13 @@ def judge(world: KnownWorld, champion: ModelBundle, challenger: ModelBundle, *, 
         slices=slices_of(declared, split),
     )
     gates = declared.gates
-    return judge_by_ndcg(rankers, epsilon=EPSILON, min_test_slates=gates.min_test_slates, seed=seed)
+    return judge_by_ndcg(
+        rankers,
+        epsilon=EPSILON,
+        min_test_slates=gates.min_test_slates,
+        min_test_campaigns=gates.min_test_campaigns,
+        seed=seed,
+    )
 
 
 def run(path: Path, *, worlds: int = WORLDS) -> None:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from bench.judge import BETTER, EPSILON, WORSE, draw_world, judge_once, solve_noise, total
+from bench.judge import (
+    BETTER,
+    EPSILON,
+    FEWEST,
+    WORSE,
+    draw_world,
+    judge_few,
+    judge_once,
+    solve_noise,
+    total,
+)
 
 from letterpress.evaluation.ndcg import ndcg_per_group
 
@@ -49,3 +59,11 @@ def test_without_freeing_labels_of_position_no_better_model_would_ever_be_promot
     noise: dict[float, float],
 ) -> None:
     assert promoted(noise[BETTER], is_ordered=True, is_freed=False, seeds=20) == 0
+
+
+@pytest.mark.parametrize("campaigns", [2, 3, FEWEST])
+def test_a_model_worse_by_epsilon_is_hardly_ever_promoted_on_few_campaigns_either(campaigns: int) -> None:
+    judged = np.array([judge_few(seed, campaigns=campaigns) for seed in range(200)])
+    as_declared, as_allowed = judged.sum(axis=0)
+    assert as_declared <= 16  # 5 % and two standard errors
+    assert campaigns == FEWEST or as_allowed > 16

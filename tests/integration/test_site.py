@@ -43,6 +43,7 @@ def judged(settings: Settings) -> Settings:
         RankersOnTest(8, champion, champion, champion + 0.05, np.arange(400) // 4),
         epsilon=0.01,
         min_test_slates=10,
+        min_test_campaigns=30,
         seed=7,
         rounds=200,
     )

@@ -93,6 +93,7 @@ def judge_by_ndcg(
     *,
     epsilon: float,
     min_test_slates: int,
+    min_test_campaigns: int,
     seed: int,
     rounds: int = 2000,
     look: int = 1,
@@ -117,9 +118,10 @@ def judge_by_ndcg(
         "rounds": rounds,
         "seed": seed,
     }
-    if numbers["test_slates"] < min_test_slates or numbers["test_campaigns"] < 2:
+    if numbers["test_slates"] < min_test_slates or numbers["test_campaigns"] < min_test_campaigns:
         del numbers["look"]  # nothing was looked at
-        return Verdict(promoted=False, reason=_too_thin(numbers, min_test_slates), numbers=numbers)
+        reason = _too_thin(numbers, min_test_slates, min_test_campaigns)
+        return Verdict(promoted=False, reason=reason, numbers=numbers)
     means, found = _measure(rankers, numbers)
     gain, low = found["gain"], numbers["gain"]["low_at_look"]
     slices = measure_slices(
@@ -191,12 +193,12 @@ def widen(gains: Sequence[Interval]) -> Interval:
     return Interval(best.mean, low, best.mean + math.hypot(best.high - best.mean, up), best.clusters)
 
 
-def _too_thin(numbers: dict[str, Any], min_test_slates: int) -> str:
+def _too_thin(numbers: dict[str, Any], min_test_slates: int, min_test_campaigns: int) -> str:
     return (
         f"not enough evidence: expected at least {min_test_slates} test slates whose items differ in gain, "
-        f"of 2 campaigns or more; found {numbers['test_slates']} of {numbers['test_campaigns']} campaigns "
-        f"and {numbers['test_slates_without_gain']} slates that tell no order from another. Wait for more "
-        "outcomes, and train again."
+        f"of {min_test_campaigns} campaigns or more; found {numbers['test_slates']} of "
+        f"{numbers['test_campaigns']} campaigns, and {numbers['test_slates_without_gain']} slates that "
+        "tell no order from another. Wait for more outcomes, and train again."
     )
 
 

@@ -254,6 +254,7 @@ def _by_ndcg(settings: Settings, declared: Recommender, split: Split, judged: Ju
         replace(rankers, baselines=shown),
         epsilon=declared.gates.epsilon,
         min_test_slates=declared.gates.min_test_slates,
+        min_test_campaigns=declared.gates.min_test_campaigns,
         seed=settings.seed,
         look=judged.look,
         conditions=judged.conditions,

@@ -78,6 +78,8 @@ class Gates:
 
     min_training_slates: int
     min_test_slates: int
+    min_test_campaigns: int = 30
+    """Fewer do not tell their own spread: with two, one in five of the truly worse is promoted by chance."""
     epsilon: float = 0.005
     """The largest relative loss that a challenger may plausibly have, as a share of the champion's gain."""
     min_relative_gain: float = 0.0

@@ -21,6 +21,7 @@ def judge(
     *,
     slates: int = 600,
     min_test_slates: int = 200,
+    min_test_campaigns: int = 30,
     noise: float = 0.02,
     look: int = 1,
     slices: dict[str, NDArray[np.str_]] | None = None,
@@ -33,6 +34,7 @@ def judge(
         RankersOnTest(8, champion, champion, challenger, np.arange(slates) // 3, slices=slices or {}),
         epsilon=0.005,
         min_test_slates=min_test_slates,
+        min_test_campaigns=min_test_campaigns,
         seed=7,
         look=look,
         conditions=conditions,
@@ -60,7 +62,7 @@ def test_a_loss_within_the_tolerance_is_never_promoted_however_sure() -> None:
 
 
 def test_a_gain_that_noise_explains_is_refused_and_says_how_many_campaigns_would_tell() -> None:
-    verdict = judge(0.01, slates=30, min_test_slates=10, noise=0.08)
+    verdict = judge(0.01, slates=30, min_test_slates=10, min_test_campaigns=10, noise=0.08)
     assert not verdict.promoted
     assert "campaigns would tell" in verdict.reason
 
@@ -82,6 +84,7 @@ def test_a_slice_that_is_harmed_blocks_a_winner_and_is_named() -> None:
         RankersOnTest(8, champion, champion, challenger, np.arange(600), slices={"device": device}),
         epsilon=0.005,
         min_test_slates=200,
+        min_test_campaigns=30,
         seed=7,
     )
     assert verdict.numbers["gain"]["low"] > 0
@@ -102,7 +105,11 @@ def test_a_condition_that_does_not_hold_blocks_and_so_does_one_that_was_not_meas
 def test_slates_that_tell_no_order_from_another_are_no_evidence() -> None:
     same = np.full(400, np.nan)
     verdict = judge_by_ndcg(
-        RankersOnTest(8, same, same, same, np.arange(400)), epsilon=0.005, min_test_slates=200, seed=7
+        RankersOnTest(8, same, same, same, np.arange(400)),
+        epsilon=0.005,
+        min_test_slates=200,
+        min_test_campaigns=30,
+        seed=7,
     )
     assert not verdict.promoted
     assert "400 slates that tell no order from another" in verdict.reason
@@ -113,10 +120,22 @@ def test_a_single_campaign_is_refused() -> None:
     generator = np.random.default_rng(1)
     ndcg = generator.random(400)
     verdict = judge_by_ndcg(
-        RankersOnTest(8, ndcg, ndcg, ndcg + 0.1, np.zeros(400, int)), epsilon=0.005, min_test_slates=9, seed=7
+        RankersOnTest(8, ndcg, ndcg, ndcg + 0.1, np.zeros(400, int)),
+        epsilon=0.005,
+        min_test_slates=9,
+        min_test_campaigns=2,
+        seed=7,
     )
     assert not verdict.promoted
     assert "of 1 campaigns" in verdict.reason
+
+
+def test_a_clear_winner_on_fewer_campaigns_than_declared_is_refused_without_a_look() -> None:
+    assert judge(0.05, slates=90, min_test_slates=10).promoted
+    verdict = judge(0.05, slates=87, min_test_slates=10)
+    assert not verdict.promoted
+    assert "of 30 campaigns or more; found 87 of 29 campaigns" in verdict.reason
+    assert "look" not in verdict.numbers
 
 
 def test_what_position_could_explain_widens_the_interval() -> None:
@@ -131,6 +150,7 @@ def test_what_position_could_explain_widens_the_interval() -> None:
         RankersOnTest(8, champion, champion, champion + 0.05, np.arange(600), gained),
         epsilon=0.005,
         min_test_slates=200,
+        min_test_campaigns=30,
         seed=7,
     )
     assert verdict.numbers["gain"]["mean"] > 0

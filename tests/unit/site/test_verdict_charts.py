@@ -13,6 +13,7 @@ def judged(gain: float) -> dict[str, Any]:
         RankersOnTest(8, champion, champion, champion + gain, np.arange(400) // 4),
         epsilon=0.01,
         min_test_slates=10,
+        min_test_campaigns=30,
         seed=7,
         rounds=200,
     )
