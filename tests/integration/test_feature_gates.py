@@ -221,6 +221,13 @@ def lose_a_feature(under_test: SnapshotUnderTest) -> SnapshotUnderTest:
     return replace(under_test, coverage=[lost])
 
 
+def tell_on_another_scale(under_test: SnapshotUnderTest) -> SnapshotUnderTest:
+    told = FeatureCoverage(
+        "image_enhancement", "brightness", 0.9, 0.9, is_constant=False, was_constant=False, beyond_known=0.3
+    )
+    return replace(under_test, coverage=[told])
+
+
 def go_back_two_days(under_test: SnapshotUnderTest) -> SnapshotUnderTest:
     assert under_test.manifest.as_of is not None
     earlier = under_test.manifest.as_of - timedelta(days=2)
@@ -240,6 +247,7 @@ SNAPSHOT_FAULTS: dict[str, Change] = {
     "snapshot_counts.windows_are_nested": widen_with_larger_windows,
     "snapshot_counts.clicks_stand_beside_deliveries": edit_counts(click_beyond_deliveries),
     "snapshot_coverage.known_features_stay_known": lose_a_feature,
+    "snapshot_coverage.attributes_keep_their_scale": tell_on_another_scale,
     "snapshot_times.time_goes_forward": go_back_two_days,
 }
 

@@ -295,7 +295,8 @@ def test_the_catalogue_says_how_full_features_are_and_what_the_served_model_rest
     brightness, rate = features["brightness"], features["item_choose_rate"]
     assert brightness["measured"][PICTURES]["coverage"] == 1.0
     assert 0 < brightness["measured"][PICTURES]["low"] < brightness["measured"][PICTURES]["high"] <= 1
-    assert rate["uses"] == [{"model": "image_enhancement/1", "share": 1.0}]
+    (use,) = rate["uses"]
+    assert (use["model"], use["share"], use["drift"]) == ("image_enhancement/1", 1.0, None)
     assert features["sentence_000"]["uses"] == []
 
     bless(settings, 2, champion="image_enhancement/1")
@@ -306,6 +307,11 @@ def test_the_catalogue_says_how_full_features_are_and_what_the_served_model_rest
     assert [each["name"] for each in found] == ["brightness"]
     (use,) = found[0]["uses"]
     assert (use["model"], 0 < use["share"] < 1) == ("image_enhancement/2", True)
+    assert use["since_model"] == "image_enhancement/1"  # which computed it too
+    assert use["baseline_coverage"] == 1.0
+    assert 0 <= use["drift"] < 1
+    page = (settings.paths.site / "features.html").read_text()
+    assert "image_enhancement/1</small>" in page
 
 
 def test_a_damaged_model_leaves_the_last_catalogue_and_the_index_still_comes(

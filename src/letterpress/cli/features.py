@@ -152,8 +152,14 @@ def _list(range_: str | None, search: str, *, full_refresh: bool, as_json: bool)
 
 def _describe_features(found: dict[str, Any]) -> str:
     lines = [_describe_feature(each) for each in found["features"]] or ["no feature holds these words"]
-    if found["unused_views"]:
-        lines.append(f"views that no recommender uses: {', '.join(found['unused_views'])}")
+    told = {
+        "views that no recommender uses": found["unused_views"],
+        "features that no served model looks at": [e["name"] for e in found["features"] if e["is_idle"]],
+        "features that have drifted since a served model learned": [
+            e["name"] for e in found["features"] if e["has_drifted"]
+        ],
+    }
+    lines += [f"{what}: {', '.join(names)}" for what, names in told.items() if names]
     return "\n".join(lines)
 
 
@@ -163,7 +169,10 @@ def _describe_feature(feature: dict[str, Any]) -> str:
         measured = feature["measured"].get(name)
         known = f", known in {measured['coverage']:.1%}" if measured else ""
         told.append(f"  {name}{known}")
-    told += [f"  {use['share']:.1%} of {use['model']}" for use in feature["uses"]]
+    for use in feature["uses"]:
+        since = f", in use since {use['since']} ({use['since_model']})" if use["since"] else ""
+        drift = "" if use["drift"] is None else f", drift {use['drift']:.2f}"
+        told.append(f"  {use['share']:.1%} of {use['model']}{since}{drift}")
     return "\n".join(told)
 
 

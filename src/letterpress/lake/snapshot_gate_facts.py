@@ -49,6 +49,8 @@ class FeatureCoverage:
     known_coverage: float
     is_constant: bool
     was_constant: bool
+    beyond_known: float = 0.0
+    """Share of values of an attribute that lie further outside of the range known before than it is wide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,14 @@ def write_snapshot_facts(home: Home, under_test: SnapshotUnderTest, database: Pa
 
 def _no_rows(table: str) -> pa.Table:
     columns = {
-        "snapshot_coverage": ("recommender", "feature", "coverage", "coverage_lost", "became_constant"),
+        "snapshot_coverage": (
+            "recommender",
+            "feature",
+            "coverage",
+            "coverage_lost",
+            "became_constant",
+            "beyond_known",
+        ),
     }[table]
     return pa.table({name: pa.array([], pa.float64()) for name in columns})
 

@@ -3,29 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import msgspec
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
+from letterpress.evaluation.stability import Spread, distance
 from letterpress.features import feature_plan
 from letterpress.features.catalogue import CatalogueEntry, list_features, unused_views
 from letterpress.features.life import CANDIDATES, RETIRED
 from letterpress.lake.snapshot_layout import read_current
 from letterpress.lake.snapshots import Snapshot
 from letterpress.orchestration.feature_coverage import ROWS, newest_features, newest_rows
+from letterpress.ranking.feature_baseline import read_baseline
 from letterpress.ranking.feature_use import feature_shares
-from letterpress.recommenders import RECOMMENDERS, Recommender
+from letterpress.recommenders import RECOMMENDERS
 from letterpress.registry.admissions import AdmissionRecord, read_admissions
+from letterpress.registry.features_in_use import InUse, features_in_use
 from letterpress.registry.publication import Publication, published
 from letterpress.settings import Home, Settings
 from letterpress.site.features_page import DATA, FeaturesState, FeatureState, ServedUse, TriedView
 
-Measured = dict[str, dict[str, dict[str, float | None]]]
-"""`rows`, `coverage`, `low`, `median` and `high` by recommender and feature."""
+Values = dict[str, dict[str, NDArray[np.float32]]]
+"""Values in the newest training rows, by recommender and feature."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A model that is served: how much of it rests on each feature, since when, and what it learned from."""
+
+    model: str
+    shares: Mapping[str, float]
+    in_use: Mapping[str, InUse]
+    baseline: Mapping[str, Spread]
+
+    def use_of(self, name: str, newest: NDArray[np.float32] | None) -> ServedUse:
+        """How the model looks at a feature whose `newest` values are given, where there are any."""
+        since, learned = self.in_use.get(name), self.baseline.get(name)
+        drift = None
+        if learned is not None and newest is not None and len(newest) > 0:
+            drift = round(distance(learned, newest), 4)
+        return ServedUse(
+            model=self.model,
+            share=self.shares.get(name, 0.0),
+            since=since.since if since else None,
+            since_model=since.model if since else None,
+            drift=drift,
+            baseline_coverage=learned.coverage if learned else None,
+        )
 
 
 def feature_catalogue(settings: Settings) -> FeaturesState:
@@ -43,14 +70,11 @@ def feature_catalogue(settings: Settings) -> FeaturesState:
     known = _read_known(home)
     if known is not None and known.made_of == made_of:
         return known
-    measured = _measure(home)
-    uses = {
-        name: (pointer.model, feature_shares(pointer.open_bundle(home).manifest))
-        for name, pointer in pointers.items()
-    }
+    values = _newest_values(home)
+    served = {name: _served(home, pointer) for name, pointer in pointers.items()}
     return FeaturesState(
         made_of=made_of,
-        features=[_feature_state(entry, uses, measured) for entry in list_features(RECOMMENDERS.values())],
+        features=[_feature_state(entry, served, values) for entry in list_features(RECOMMENDERS.values())],
         unused_views=unused_views(RECOMMENDERS.values()),
         candidates=_tried(CANDIDATES, admissions),
         admitted=_tried({each.view for each in admissions} - CANDIDATES, admissions),
@@ -78,11 +102,16 @@ def _made_of(
     }
 
 
-def _feature_state(
-    entry: CatalogueEntry, uses: Mapping[str, tuple[str, Mapping[str, float]]], measured: Measured
-) -> FeatureState:
-    """One feature with who uses it: `uses` are model and shares by recommender."""
+def _served(home: Home, pointer: Publication) -> Served:
+    manifest = pointer.open_bundle(home).manifest
+    in_use = features_in_use(home, pointer.recommender)
+    return Served(pointer.model, feature_shares(manifest), in_use, read_baseline(manifest.training))
+
+
+def _feature_state(entry: CatalogueEntry, served: Mapping[str, Served], values: Values) -> FeatureState:
+    """One feature with who uses it, by recommender."""
     feature = entry.feature
+    newest = {name: values[name][feature.name] for name in entry.recommenders if name in values}
     return FeatureState(
         name=feature.name,
         view=entry.view,
@@ -95,11 +124,11 @@ def _feature_state(
         sensitivity=feature.sensitivity,
         recommenders=entry.recommenders,
         uses=[
-            ServedUse(model=uses[name][0], share=uses[name][1].get(feature.name, 0.0))
+            served[name].use_of(feature.name, newest.get(name))
             for name in entry.recommenders
-            if name in uses
+            if name in served
         ],
-        measured={name: measured[name][feature.name] for name in entry.recommenders if name in measured},
+        measured={name: _spread(each) for name, each in newest.items()},
     )
 
 
@@ -110,8 +139,7 @@ def _read_known(home: Home) -> FeaturesState | None:
         return None
 
 
-def _measure(home: Home) -> Measured:
-    """What the newest training rows say of every feature."""
+def _newest_values(home: Home) -> Values:
     if read_current(home) is None:
         return {}
     snapshot = Snapshot.open(home)
@@ -119,13 +147,9 @@ def _measure(home: Home) -> Measured:
     for name, entry in snapshot.manifest.recommenders.items():
         if name in RECOMMENDERS and entry.rows["training"]:
             rows = newest_rows(snapshot.training_path(name), ROWS)
-            found[name] = _describe(RECOMMENDERS[name], rows)
+            names, values = newest_features(RECOMMENDERS[name], rows)
+            found[name] = dict(zip(names, values.T, strict=True))
     return found
-
-
-def _describe(recommender: Recommender, rows: pa.Table) -> dict[str, dict[str, float | None]]:
-    names, values = newest_features(recommender, rows)
-    return dict(zip(names, map(_spread, values.T), strict=True))
 
 
 def _spread(values: NDArray[np.float32]) -> dict[str, float | None]:
@@ -150,7 +174,10 @@ def list_catalogue(settings: Settings, words: Sequence[str] = ()) -> dict[str, A
         if all(word in f"{each.name} {each.view} {each.description}".lower() for word in wanted)
     ]
     return {
-        "features": msgspec.to_builtins(features),
+        "features": [
+            msgspec.to_builtins(each) | {"is_idle": each.is_idle, "has_drifted": each.has_drifted}
+            for each in features
+        ],
         "unused_views": list(state.unused_views),
         "candidates": msgspec.to_builtins(state.candidates),
         "retired": msgspec.to_builtins(state.retired),

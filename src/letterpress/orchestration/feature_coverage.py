@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 from pathlib import Path
 
@@ -34,11 +35,17 @@ def coverage_since(home: Home, snapshot: str, folder: Path, manifest: Manifest) 
     before = folder_before(home, snapshot)
     if before is None:
         return []
-    names = [name for name in manifest.recommenders if name in RECOMMENDERS]
-    return [each for name in names for each in _compare(RECOMMENDERS[name], folder, before)]
+    entries = {name: entry for name, entry in manifest.recommenders.items() if name in RECOMMENDERS}
+    return [
+        each
+        for name, entry in entries.items()
+        for each in _compare(RECOMMENDERS[name], folder, before, entry.attributes)
+    ]
 
 
-def _compare(recommender: Recommender, folder: Path, before: Path) -> list[FeatureCoverage]:
+def _compare(
+    recommender: Recommender, folder: Path, before: Path, attributes: Collection[str]
+) -> list[FeatureCoverage]:
     paths = [each / recommender.name / "training.parquet" for each in (folder, before)]
     if not paths[1].is_file():
         return []
@@ -56,6 +63,7 @@ def _compare(recommender: Recommender, folder: Path, before: Path) -> list[Featu
             known_coverage=_coverage(known[:, column]),
             is_constant=_is_constant(values[:, column]),
             was_constant=_is_constant(known[:, column]),
+            beyond_known=_beyond(values[:, column], known[:, column]) if name in attributes else 0.0,
         )
         for column, name in enumerate(names)
     ]
@@ -68,6 +76,19 @@ def _coverage(values: NDArray[np.float32]) -> float:
 def _is_constant(values: NDArray[np.float32]) -> bool:
     present = values[~np.isnan(values)]
     return len(present) == 0 or bool((present == present[0]).all())
+
+
+def _beyond(values: NDArray[np.float32], known: NDArray[np.float32]) -> float:
+    """Share of values further outside of the range of `known` than it is wide; 0 where it has no width.
+
+    >>> _beyond(np.array([0.2, 255.0, np.nan, 1.9], np.float32), np.array([0.0, 1.0], np.float32))
+    0.25
+    """
+    if _is_constant(known):
+        return 0.0
+    low, high = np.nanmin(known), np.nanmax(known)
+    width = high - low
+    return float(((values < low - width) | (values > high + width)).mean())
 
 
 def newest_rows(path: Path, most: int, *, older_by: timedelta = timedelta(0)) -> pa.Table:

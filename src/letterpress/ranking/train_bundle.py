@@ -17,6 +17,7 @@ from letterpress.ranking.age_trial import try_weights
 from letterpress.ranking.bundle import ModelBundle
 from letterpress.ranking.calibration import Calibration, declared_calibration
 from letterpress.ranking.data_age import weigh_by_age
+from letterpress.ranking.feature_baseline import feature_baseline
 from letterpress.ranking.fit_calibration import fit_calibration
 from letterpress.ranking.held_out_scores import newest_slates, score_by_halves
 from letterpress.ranking.item_cohorts import Cohort, Fit, cohorts_by_age
@@ -179,6 +180,7 @@ def _training_facts(split: Split, trained: TrainedRanker, seed: int) -> dict[str
         "stopped_by": "held-out slates" if trained.held_out else STOPPED_BY_FOLDS,
         "parameters": trained.parameters,
         "importance": trained.importance,
+        "baseline": feature_baseline(split.train),
         **_extents(split),
     }
 

@@ -14,6 +14,7 @@ from letterpress.atomic_file import write_atomically
 from letterpress.clock import Clock
 from letterpress.errors import StorageError
 from letterpress.ranking.bundle import ModelBundle
+from letterpress.registry.features_in_use import note_features_in_use
 from letterpress.settings import Home
 
 
@@ -75,6 +76,13 @@ def publish(
         return old
     text = msgspec.json.format(msgspec.json.encode(publication), indent=2)
     write_atomically(pointer_folder(home) / f"{recommender}.json", text + b"\n")
+    note_features_in_use(
+        home,
+        recommender,
+        model.manifest.features,
+        model=publication.model,
+        published_at=publication.published_at,
+    )
     return publication
 
 

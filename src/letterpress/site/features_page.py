@@ -16,13 +16,27 @@ from letterpress.site.index_page import page_environment
 
 PAGE = "features.html"
 DATA = "features.json"
+MUCH = 0.25
+"""A stability index above which values are commonly said to have changed."""
 
 
 class ServedUse(Struct, kw_only=True, frozen=True):
-    """How much of a served model rests on the feature, from 0 to 1."""
+    """How a served model looks at the feature."""
 
     model: str
     share: float
+    """How much of the model rests on it, from 0 to 1."""
+    since: str | None = None
+    """When the first of the models in a row that look at it was published."""
+    since_model: str | None = None
+    drift: float | None = None
+    """Stability index of the newest rows against those that the model learned from; above 0.25 is much."""
+    baseline_coverage: float | None = None
+    """Share of those that had a value."""
+
+    @property
+    def has_drifted(self) -> bool:
+        return self.drift is not None and self.drift > MUCH
 
 
 class FeatureState(Struct, kw_only=True, frozen=True):
@@ -46,6 +60,11 @@ class FeatureState(Struct, kw_only=True, frozen=True):
     def is_idle(self) -> bool:
         """Models that could look at it are served, and none does."""
         return bool(self.uses) and all(use.share == 0 for use in self.uses)
+
+    @property
+    def has_drifted(self) -> bool:
+        """Its newest values lie otherwise than those that a served model learned from."""
+        return any(use.has_drifted for use in self.uses)
 
 
 class TriedView(Struct, kw_only=True, frozen=True):
@@ -78,8 +97,12 @@ def render_features(state: FeaturesState) -> str:
     environment = page_environment()
     environment.filters["number"] = _say_number
     views = [(view, list(features)) for view, features in groupby(state.features, lambda each: each.view)]
-    idle = sum(each.is_idle for each in state.features)
-    return environment.get_template("features.html.j2").render(state=state, views=views, idle=idle)
+    return environment.get_template("features.html.j2").render(
+        state=state,
+        views=views,
+        idle=sum(each.is_idle for each in state.features),
+        drifted=sum(each.has_drifted for each in state.features),
+    )
 
 
 def write_features_page(folder: Path, state: FeaturesState) -> Path:
