@@ -133,7 +133,8 @@ def measure_once(who: str, rows: int) -> dict[str, Any]:
     """Seconds and peak memory of one training, measured in this process."""
     with tempfile.TemporaryDirectory(prefix="letterpress-bench-") as name:
         train = draw_into_a_file(rows, Path(name)) if who == "paged" else draw_slates(rows, 1)
-        valid = draw_slates(int(min(rows, ROWS) * VALID_SHARE), 2)
+        watched = int(rows * VALID_SHARE)
+        valid = draw_into_a_file(watched, Path(name)) if who == "paged" else draw_slates(watched, 2)
         with PeakMemory() as own:
             began = time.perf_counter()
             trees = {"ours": train_ours, "paged": train_paged, "bare": train_bare}[who](train, valid)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,11 +66,16 @@ class FeatureRows:
         if self.room is None or self._bytes <= self.room.memory_bytes:
             return np.empty(shape, np.float32)
         self.room.folder.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix="features-", suffix=".f32", dir=self.room.folder)
-        os.close(descriptor)
-        mapped = np.memmap(name, np.float32, mode="w+", shape=shape)
-        Path(name).unlink()
-        return mapped
+        return _map_of_new_file(self.room.folder, shape, np.dtype(np.float32))
+
+
+def _map_of_new_file(folder: Path, shape: tuple[int, ...], kind: np.dtype[Any]) -> NDArray[Any]:
+    """A map of a file in `folder` that has no name."""
+    descriptor, name = tempfile.mkstemp(prefix="features-", suffix=".f32", dir=folder)
+    os.close(descriptor)
+    mapped = np.memmap(name, kind, mode="w+", shape=shape)
+    Path(name).unlink()
+    return mapped
 
 
 def folder_of_map(features: NDArray[np.generic]) -> Path | None:
@@ -78,8 +85,34 @@ def folder_of_map(features: NDArray[np.generic]) -> Path | None:
 
 
 def taken_rows(values: NDArray[np.generic], rows: NDArray[np.bool_]) -> NDArray[np.generic]:
-    """`values[rows]`, without a copy where the chosen rows are neighbours."""
+    """`values[rows]`, without a copy where the chosen rows are neighbours.
+
+    A copy of a map is a map as well, of another file beside the first, unless it is at most a block.
+    """
     chosen = np.flatnonzero(rows)
     if len(chosen) and chosen[-1] - chosen[0] + 1 == len(chosen):
         return values[chosen[0] : chosen[-1] + 1]
-    return values[rows]
+    folder = folder_of_map(values)
+    if folder is None or len(chosen) <= BLOCK_ROWS:
+        return values[rows]
+    taken = _map_of_new_file(folder, (len(chosen), *values.shape[1:]), values.dtype)
+    for block in _blocks(len(chosen)):
+        taken[block] = values[chosen[block]]
+    return taken
+
+
+def joined_rows(parts: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:
+    """The rows of `parts`, one after the other; a map where one of them is and all are over a block."""
+    folder = next((found for part in parts if (found := folder_of_map(part)) is not None), None)
+    rows = sum(len(part) for part in parts)
+    if folder is None or rows <= BLOCK_ROWS:
+        return np.concatenate(parts)
+    joined, first = _map_of_new_file(folder, (rows, *parts[0].shape[1:]), parts[0].dtype), 0
+    for part in parts:
+        joined[first : first + len(part)] = part
+        first += len(part)
+    return joined
+
+
+def _blocks(rows: int) -> Iterator[slice]:
+    return (slice(first, first + BLOCK_ROWS) for first in range(0, rows, BLOCK_ROWS))

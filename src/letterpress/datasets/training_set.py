@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from letterpress.datasets.feature_rows import taken_rows
+from letterpress.datasets.feature_rows import joined_rows, taken_rows
 from letterpress.errors import NotEnoughDataError
 
 MICROSECONDS_PER_HOUR = 3_600_000_000
@@ -108,7 +108,7 @@ class TrainingSet:
     def joined(cls, parts: Sequence[TrainingSet]) -> TrainingSet:
         """The slates of `parts`, which came of one set, one part after the other."""
         whole: dict[str, Any] = {
-            name: np.concatenate([getattr(part, name) for part in parts])
+            name: joined_rows([getattr(part, name) for part in parts])
             for name in (*_BY_ROW, "trials", *_BY_SLATE)
         }
         counts = {name: np.concatenate([part.outcomes[name] for part in parts]) for name in parts[0].outcomes}

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from letterpress.datasets.feature_rows import FeatureRows, Room, folder_of_map, taken_rows
+from letterpress.datasets import feature_rows
+from letterpress.datasets.feature_rows import FeatureRows, Room, folder_of_map, joined_rows, taken_rows
 from letterpress.datasets.training_arrays import FeatureSchema, training_set_from
 from letterpress.recommenders import Recommender
 
@@ -30,17 +32,35 @@ def test_rows_come_in_the_order_that_is_asked_for_wherever_they_are_held(
     assert list(tmp_path.rglob("*.f32")) == []  # files have no name, so none can be left behind
 
 
-def test_a_part_of_a_map_is_a_map_where_rows_adjoin_and_memory_where_they_do_not(tmp_path: Path) -> None:
-    rows = FeatureRows(Room(0, tmp_path))
+def in_a_map(folder: Path) -> NDArray[np.float32]:
+    rows = FeatureRows(Room(0, folder))
     rows.append(WHOLE)
-    mapped = rows.in_order(np.arange(len(WHOLE)))
-    adjoining, scattered = np.zeros(len(WHOLE), bool), np.zeros(len(WHOLE), bool)
-    adjoining[10:30], scattered[[3, 9]] = True, True
-    for chosen, folder in ((adjoining, tmp_path), (scattered, None)):
+    return rows.in_order(np.arange(len(WHOLE)))
+
+
+def test_a_part_of_a_map_is_a_map_unless_it_is_a_copy_of_less_than_a_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feature_rows, "BLOCK_ROWS", 3)
+    mapped = in_a_map(tmp_path)
+    adjoining, few, many = np.zeros((3, len(WHOLE)), bool)
+    adjoining[10:30], few[[3, 9, 11]], many[[3, 9, 11, 12, 80]] = True, True, True
+    for chosen, folder in ((adjoining, tmp_path), (few, None), (many, tmp_path)):
         taken = taken_rows(mapped, chosen)
         np.testing.assert_array_equal(taken, WHOLE[chosen])
         assert folder_of_map(taken) == folder
     assert len(taken_rows(mapped, np.zeros(len(WHOLE), bool))) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_joined_of_maps_and_memory_is_a_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feature_rows, "BLOCK_ROWS", 3)
+    mapped = in_a_map(tmp_path)
+    joined = joined_rows([WHOLE[:7], mapped, mapped[2:4]])
+    np.testing.assert_array_equal(joined, np.concatenate([WHOLE[:7], WHOLE, WHOLE[2:4]]))
+    assert folder_of_map(joined) == tmp_path
+    assert folder_of_map(joined_rows([WHOLE, WHOLE])) is None
+    assert folder_of_map(joined_rows([mapped[:1], mapped[4:6]])) is None
 
 
 def test_a_training_set_is_the_same_when_its_features_do_not_fit(

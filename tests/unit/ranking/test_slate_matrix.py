@@ -30,7 +30,8 @@ def test_trees_grown_from_the_disk_are_the_same_to_the_bit(
     part = replace(world(300, 1), weights=np.linspace(0.5, 1.5, 300))
     declared = replace(PETS, judge=judge)
     held = train_ranker(part, world(100, 2), declared, seed=7, threads=1)
-    paged = train_ranker(in_a_file(part, tmp_path), world(100, 2), declared, seed=7, threads=1)
+    watched = in_a_file(world(100, 2), tmp_path)
+    paged = train_ranker(in_a_file(part, tmp_path), watched, declared, seed=7, threads=1)
     assert paged.booster == held.booster
     assert paged.valid_metric == held.valid_metric
 
