@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from letterpress.evaluation.looks import error_of_look, lower_bound
 from letterpress.evaluation.paired_bootstrap import (
     Interval,
     bootstrap_mean,
     bootstrap_ratio,
     paired_bootstrap,
 )
-from letterpress.evaluation.verdict import Verdict
+from letterpress.evaluation.slices import measure_slices
+from letterpress.evaluation.verdict import SCHEMA, Verdict, told_of_harm
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -114,18 +117,28 @@ def pairwise_accuracy(
 
 
 def judge_by_ab_tests(
-    scores: dict[str, Floats], arms: ArmCounts, *, min_gain: float, min_tests: int, seed: int
+    scores: dict[str, Floats],
+    arms: ArmCounts,
+    *,
+    min_gain: float,
+    min_tests: int,
+    epsilon: float,
+    seed: int,
+    look: int = 1,
+    slices: Mapping[str, NDArray[np.str_]] | None = None,
 ) -> Verdict:
-    """Promote when the paired interval of the lift lies above `min_gain`.
+    """Promote when the paired gain in lift is above `min_gain` at this look's error, and no slice is harmed.
 
     `scores` holds the scores `(n,)` of popularity, champion and challenger, and of baselines that are only
     shown. Where every item ties, as for popularity on lines that nobody has seen, a pick is worth the mean
-    arm: a lift of zero.
+    arm: a lift of zero. `slices` are labels `(n_tests,)` by kind, and `epsilon` is the share of its clicks
+    that a slice must lose for certain; the bar itself is no loss at all.
     """
     lifts = {name: lift_of_pick(scores[name], arms) for name in RANKERS}
     known = ~np.isnan(lifts["challenger"])
     pairs = significant_pairs(arms)
     numbers: dict[str, Any] = {
+        "schema": SCHEMA,
         "metric": "lift",
         "test_slates": int(known.sum()),
         "test_campaigns": int(known.sum()),
@@ -151,9 +164,21 @@ def judge_by_ab_tests(
         for name, each in scores.items()
         if name not in RANKERS
     }
-    numbers |= {"difference": difference.as_numbers(), "bar": min_gain}
-    promoted = difference.low > min_gain
-    return Verdict(promoted, _compared(means, right, difference) + _outcome(difference, min_gain), numbers)
+    error = error_of_look(look)
+    low = lower_bound(difference, error)
+    numbers |= {"difference": {**difference.as_numbers(), "low_at_look": low}, "bar": min_gain}
+    numbers |= {"look": look, "error_at_look": error, "epsilon": epsilon}
+    found = measure_slices(
+        1.0 + lifts["champion"][known],
+        1.0 + lifts["challenger"][known],
+        tests[known],
+        {kind: labels[known] for kind, labels in (slices or {}).items()},
+        epsilon=epsilon,
+    )
+    numbers["slices"] = [each.as_numbers() for each in found]
+    against = _against(difference, low, min_gain, look) or told_of_harm(found)
+    outcome = against or f"the lower bound clears the bar of {min_gain:+.1%}, so the challenger is promoted."
+    return Verdict(against is None, _compared(means, right, difference) + outcome, numbers)
 
 
 def _compared(means: dict[str, Interval], right: dict[str, Interval], difference: Interval) -> str:
@@ -169,16 +194,16 @@ def _percent(interval: Interval) -> str:
     return f"{interval.mean:+.1%} [{interval.low:+.1%}, {interval.high:+.1%}]"
 
 
-def _outcome(difference: Interval, bar: float) -> str:
-    if difference.low > bar:
-        return f"the whole interval clears the bar of {bar:+.1%}, so the challenger is promoted."
+def _against(difference: Interval, low: float, bar: float, look: int) -> str | None:
+    """What speaks against promotion; None when nothing does. `low` is the bound at this look's error."""
+    if low > bar:
+        return None
     if difference.high < 0:
         return "the challenger is worse, so the champion stays."
     if difference.mean <= bar:
         return f"the gain is not above the bar of {bar:+.1%}, so the champion stays."
-    shortfall = (difference.mean - difference.low) / (difference.mean - bar)
-    needed = math.ceil(difference.clusters * shortfall**2)
+    needed = math.ceil(difference.clusters * ((difference.mean - low) / (difference.mean - bar)) ** 2)
     return (
-        f"the interval reaches below the bar of {bar:+.1%}, so the champion stays; about {needed} tests "
-        "would tell."
+        f"the lower bound for look {look}, {low:+.1%}, does not clear the bar of {bar:+.1%}, so the champion "
+        f"stays; about {needed} tests would tell."
     )

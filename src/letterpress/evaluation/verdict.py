@@ -232,12 +232,20 @@ def _against(
             f"a loss beyond the bar is still plausible, so the champion stays; about {needed:,} campaigns "
             "would tell."
         )
-    if harmed := [each for each in slices if each.is_harmed]:
-        told = ", ".join(f"{each.kind} {each.label} ({each.pooled:+.1%})" for each in harmed[:5])
-        return f"it harms {len(harmed)} of {len(slices)} slices: {told}; so the champion stays."
+    if harm := told_of_harm(slices):
+        return harm
     if broken := [str(each) for each in conditions if not each.holds]:
         return f"{'; '.join(broken)}: beyond the limit, so the champion stays."
     return None
+
+
+def told_of_harm(slices: Sequence[SliceEffect]) -> str | None:
+    """Which slices are harmed, in a sentence; None when none is."""
+    harmed = [each for each in slices if each.is_harmed]
+    if not harmed:
+        return None
+    told = ", ".join(f"{each.kind} {each.label} ({each.pooled:+.1%})" for each in harmed[:5])
+    return f"it harms {len(harmed)} of {len(slices)} slices: {told}; so the champion stays."
 
 
 def judge_by_snips(
@@ -246,9 +254,10 @@ def judge_by_snips(
     challenger: PolicyValue,
     min_relative_gain: float,
     asked: Asked,
+    look: int = 1,
     baselines: Mapping[str, PolicyValue] | None = None,
 ) -> Verdict:
-    """Promote when the challenger's SNIPS interval lies above the champion's estimate and its bar.
+    """Promote when the challenger's SNIPS interval at this look's error lies above the champion's.
 
     Both values come from the same log. Thin evidence refuses before any estimate is looked at, and the
     numbers then hold none: an interval that no click matched looks tight and says nothing. `baselines` are
@@ -278,18 +287,22 @@ def judge_by_snips(
     if champion.snips is not None and lacks(champion) is None:
         stays = max(stays, champion.snips.high)
     bar = stays * (1 + min_relative_gain)
-    promoted = challenger.snips.low > bar
-    reason = _snips_reason(challenger, bar, promoted=promoted)
-    return Verdict(promoted=promoted, reason=reason, numbers=numbers | {"bar": bar})
+    error = error_of_look(look)
+    low = lower_bound(challenger.snips, error)
+    numbers |= {"bar": bar, "look": look, "error_at_look": error, "low_at_look": low}
+    reason = _snips_reason(challenger, numbers)
+    return Verdict(promoted=low > bar, reason=reason, numbers=numbers)
 
 
-def _snips_reason(challenger: PolicyValue, bar: float, *, promoted: bool) -> str:
+def _snips_reason(challenger: PolicyValue, numbers: dict[str, Any]) -> str:
+    bar, low = numbers["bar"], numbers["low_at_look"]
     outcome = (
-        "clears the bar, so the challenger is promoted" if promoted else "does not, so the champion stays"
+        "clears the bar, so the challenger is promoted" if low > bar else "does not, so the champion stays"
     )
     return (
-        f"SNIPS value of the challenger {challenger.snips} against a bar of {bar:.4f} (effective sample size "
-        f"{challenger.effective_sample_size:.0f}, {challenger.matched_clicks} matched clicks): it {outcome}."
+        f"SNIPS value of the challenger {challenger.snips}, at look {numbers['look']} from {low:.4f}, "
+        f"against a bar of {bar:.4f} (effective sample size {challenger.effective_sample_size:.0f}, "
+        f"{challenger.matched_clicks} matched clicks): it {outcome}."
     )
 
 

@@ -274,6 +274,7 @@ def _by_snips(settings: Settings, declared: Recommender, split: Split, judged: J
         baselines={name: value(scorer) for name, scorer in shown.items()},
         min_relative_gain=declared.gates.min_relative_gain,
         asked=asked_of(declared.gates),
+        look=judged.look,
     )
     return replace(
         verdict,
@@ -295,7 +296,10 @@ def _by_ab_tests(settings: Settings, declared: Recommender, split: Split, judged
         ArmCounts(split.test.clicks, split.test.trials, split.test.group_offsets),
         min_gain=declared.gates.min_relative_gain,
         min_tests=declared.gates.min_test_slates,
+        epsilon=declared.gates.epsilon,
         seed=settings.seed,
+        look=judged.look,
+        slices=slices_of(declared, split),
     )
 
 

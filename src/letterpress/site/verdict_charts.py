@@ -82,12 +82,14 @@ def _draw_difference(numbers: Mapping[str, Any], levels: IntervalChart, differen
         [(0.0, "no change"), (bar, "bar")] if bar else [(0.0, "no change")],
         signed=True,
     )
-    clears = "lies above" if difference.low > bar else "does not lie above"
+    low = float(numbers["difference"].get("low_at_look", difference.low))
+    clears = "lies above" if low > bar else "does not lie above"
     conclusion = (
         f"With 95 % confidence the challenger changes {metric} by {difference.low:+.4f} to "
-        f"{difference.high:+.4f}; that interval {clears} the bar of {bar:+.4f}."
+        f"{difference.high:+.4f}; the lower bound for look {numbers.get('look', 1)}, {low:+.4f}, {clears} "
+        f"the bar of {bar:+.4f}."
     )
-    return DrawnVerdict((levels, gain), conclusion)
+    return DrawnVerdict((levels, gain, *_draw_slices(numbers.get("slices") or [], bar)), conclusion)
 
 
 def _draw_slices(slices: list[Mapping[str, Any]], bar: float) -> tuple[IntervalChart, ...]:

@@ -59,7 +59,7 @@ def test_a_ranker_that_knows_is_promoted_over_one_that_does_not() -> None:
     noise = np.random.default_rng(2).normal(size=len(truth))
     scores = {"popularity": np.zeros(len(truth)), "champion": noise, "challenger": truth}
     scores["random"] = -noise
-    verdict = judge_by_ab_tests(scores, arms, min_gain=0.0, min_tests=50, seed=1)
+    verdict = judge_by_ab_tests(scores, arms, min_gain=0.0, min_tests=50, epsilon=0.005, seed=1)
     assert verdict.promoted
     assert verdict.numbers["popularity"]["mean"] == pytest.approx(0.0, abs=1e-12)
     assert verdict.numbers["accuracy"]["challenger"]["mean"] > 0.95
@@ -73,7 +73,7 @@ def test_a_ranker_that_is_no_better_is_refused_in_words(swap: bool, words: str) 
     noise = np.random.default_rng(2).normal(size=len(truth))
     champion, challenger = (truth, noise) if swap else (truth, truth)
     scores = {"popularity": np.zeros(len(truth)), "champion": champion, "challenger": challenger}
-    verdict = judge_by_ab_tests(scores, arms, min_gain=0.0, min_tests=50, seed=1)
+    verdict = judge_by_ab_tests(scores, arms, min_gain=0.0, min_tests=50, epsilon=0.005, seed=1)
     assert not verdict.promoted
     assert words in verdict.reason
 
@@ -81,7 +81,43 @@ def test_a_ranker_that_is_no_better_is_refused_in_words(swap: bool, words: str) 
 def test_too_few_tests_are_refused_before_any_number_is_shown() -> None:
     arms, truth = make_tests(10)
     scores = dict.fromkeys(("popularity", "champion", "challenger"), truth)
-    verdict = judge_by_ab_tests(scores, arms, min_gain=0.0, min_tests=50, seed=1)
+    verdict = judge_by_ab_tests(scores, arms, min_gain=0.0, min_tests=50, epsilon=0.005, seed=1)
     assert not verdict.promoted
     assert "found 10 tests" in verdict.reason
-    assert "difference" not in verdict.numbers
+    assert not {"difference", "look"} & verdict.numbers.keys()
+
+
+def nearly_equal() -> tuple[dict[str, np.ndarray], ArmCounts]:
+    """Rankers of which the challenger is better by little more than chance would have it."""
+    arms, truth = make_tests(200)
+    noise = np.random.default_rng(2).normal(size=(2, len(truth)))
+    scores = {"popularity": np.zeros(len(truth)), "champion": truth + noise[0] * 0.3}
+    return scores | {"challenger": truth + noise[1] * 0.17}, arms
+
+
+def test_a_gain_that_convinces_at_the_first_look_does_not_at_the_tenth() -> None:
+    scores, arms = nearly_equal()
+    first, tenth = (
+        judge_by_ab_tests(scores, arms, min_gain=0.0, min_tests=50, epsilon=0.005, seed=1, look=look)
+        for look in (1, 10)
+    )
+    assert first.promoted, first.reason
+    assert not tenth.promoted
+    assert "the lower bound for look 10" in tenth.reason
+    assert (tenth.numbers["look"], tenth.numbers["error_at_look"]) == (10, pytest.approx(0.05 / 110))
+    assert tenth.numbers["difference"]["low"] == first.numbers["difference"]["low"] > 0
+
+
+def test_a_slice_of_tests_that_is_harmed_blocks_a_challenger_that_gains() -> None:
+    arms, truth = make_tests(200)
+    noise = np.random.default_rng(2).normal(size=len(truth))
+    kind = np.where(np.arange(200) < 40, "sport", "news")
+    harmed = np.repeat(kind == "sport", SIZE)
+    scores = {"popularity": np.zeros(len(truth)), "champion": np.where(harmed, truth, noise)}
+    scores["challenger"] = np.where(harmed, -truth, truth)
+    verdict = judge_by_ab_tests(
+        scores, arms, min_gain=0.0, min_tests=50, epsilon=0.005, seed=1, slices={"topic": kind}
+    )
+    assert verdict.numbers["difference"]["low"] > 0
+    assert not verdict.promoted
+    assert "it harms 1 of 2 slices: topic sport (-" in verdict.reason

@@ -172,7 +172,9 @@ def test_too_few_test_slates_refuse_before_anything_is_compared() -> None:
     assert "difference" not in verdict.numbers
 
 
-def snips(clicks: int, rows: int, *, matched_click_rate: float, min_clicks: int = 30) -> Verdict:
+def snips(
+    clicks: int, rows: int, *, matched_click_rate: float, min_clicks: int = 30, look: int = 1
+) -> Verdict:
     generator = np.random.default_rng(2)
     logged = np.full(rows, 0.1)
     target = (generator.random(rows) < 0.1).astype(float)
@@ -185,6 +187,7 @@ def snips(clicks: int, rows: int, *, matched_click_rate: float, min_clicks: int 
         challenger=estimate_policy_value(rewards, logged, target, seed=1, rounds=300),
         min_relative_gain=0.0,
         asked=Asked(1000.0, min_clicks, 0.95),
+        look=look,
         baselines={"random": estimate_policy_value(rewards, logged, target, seed=1, rounds=300)},
     )
 
@@ -199,6 +202,14 @@ def test_few_clicks_refuse_and_say_what_traffic_is_needed() -> None:
 def test_a_policy_that_clearly_earns_more_is_promoted() -> None:
     verdict = snips(400, 40_000, matched_click_rate=0.05)
     assert verdict.promoted, verdict.reason
+
+
+def test_a_policy_that_convinces_at_the_first_look_does_not_at_the_tenth() -> None:
+    first, tenth = (snips(400, 40_000, matched_click_rate=0.0143, look=look) for look in (1, 10))
+    assert first.promoted, first.reason
+    assert not tenth.promoted
+    assert "at look 10 from" in tenth.reason
+    assert tenth.numbers["look"] == 10
 
 
 def test_a_policy_that_earns_the_same_is_not_promoted() -> None:
