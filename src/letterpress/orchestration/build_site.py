@@ -24,7 +24,7 @@ from letterpress.orchestration.run_gate import document_gates
 from letterpress.quality.last_results import read_last_results
 from letterpress.recommenders import RECOMMENDERS
 from letterpress.registry.publication import published
-from letterpress.registry.verdicts import read_verdict
+from letterpress.registry.verdicts import all_verdicts
 from letterpress.settings import Home, Settings
 from letterpress.site.features_page import PAGE as FEATURES
 from letterpress.site.features_page import write_features_page
@@ -132,10 +132,8 @@ def _recommenders(home: Home) -> list[RecommenderState]:
 
 def _verdicts(home: Home, recommender: str) -> list[dict[str, Any]]:
     """The newest verdicts, newest first."""
-    paths = (home.registry / "verdicts" / recommender).glob("*.json")
-    versions = sorted((int(path.stem) for path in paths if path.stem.isdigit()), reverse=True)
-    records = (read_verdict(home, recommender, version) for version in versions[:VERDICTS_SHOWN])
-    return [_with_card(home, msgspec.to_builtins(record)) for record in records if record is not None]
+    records = all_verdicts(home, recommender)[:VERDICTS_SHOWN]
+    return [_with_card(home, msgspec.to_builtins(record)) for record in records]
 
 
 def _with_card(home: Home, record: dict[str, Any]) -> dict[str, Any]:

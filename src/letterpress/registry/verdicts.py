@@ -1,4 +1,7 @@
-"""The record of every verdict: `registry/verdicts/<recommender>/<version>.json`."""
+"""The record of every verdict: `registry/verdicts/<recommender>/<version>.json` is the newest on a version.
+
+What it said before, of another champion or with other numbers, is beside it as `earlier/<version>-<n>.json`.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,7 @@ def verdict_path(home: Home, recommender: str, version: int) -> Path:
 def write_verdict(
     home: Home, recommender: str, version: int, *, champion: str, verdict: Verdict, clock: Clock
 ) -> VerdictRecord:
-    """Keep the verdict; one that says the same already is left with its own time."""
+    """Keep the verdict beside the earlier ones; one that says the same already is left with its own time."""
     record = VerdictRecord(
         recommender=recommender,
         version=version,
@@ -50,9 +53,32 @@ def write_verdict(
     old = read_verdict(home, recommender, version)
     if old is not None and msgspec.structs.replace(old, judged_at=record.judged_at) == record:
         return old
-    text = msgspec.json.format(msgspec.json.encode(record), indent=2)
-    write_atomically(verdict_path(home, recommender, version), text + b"\n")
+    if old is not None:
+        _keep_earlier(home, old)
+    _write(verdict_path(home, recommender, version), record)
     return record
+
+
+def _write(path: Path, record: VerdictRecord) -> None:
+    write_atomically(path, msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
+
+
+def _keep_earlier(home: Home, record: VerdictRecord) -> None:
+    """Put the record beside the earlier ones; a writer that died before its successor has done so already."""
+    numbers = _earlier_numbers(home, record.recommender, record.version)
+    last = max(numbers, default=0)
+    if last and _read(_earlier_path(home, record.recommender, record.version, last)) == record:
+        return
+    _write(_earlier_path(home, record.recommender, record.version, last + 1), record)
+
+
+def _earlier_path(home: Home, recommender: str, version: int, number: int) -> Path:
+    return verdict_path(home, recommender, version).parent / "earlier" / f"{version}-{number}.json"
+
+
+def _earlier_numbers(home: Home, recommender: str, version: int) -> list[int]:
+    folder = verdict_path(home, recommender, version).parent / "earlier"
+    return sorted(int(path.stem.partition("-")[2]) for path in folder.glob(f"{version}-*.json"))
 
 
 def read_verdict(home: Home, recommender: str, version: int) -> VerdictRecord | None:
@@ -62,15 +88,38 @@ def read_verdict(home: Home, recommender: str, version: int) -> VerdictRecord | 
         StorageError: the record cannot be read.
     """
     path = verdict_path(home, recommender, version)
-    if not path.exists():
-        return None
+    return _read(path) if path.exists() else None
+
+
+def _read(path: Path) -> VerdictRecord:
     try:
         return msgspec.json.decode(path.read_bytes(), type=VerdictRecord)
     except msgspec.DecodeError as error:
         raise StorageError(
-            f"{path}: expected a verdict, found {error}; run `letterpress evaluate --recommender "
-            f"{recommender}` to judge again."
+            f"{path}: expected a verdict, found {error}; remove the file and run `letterpress evaluate` to "
+            "judge again."
         ) from error
+
+
+def all_verdicts(home: Home, recommender: str) -> list[VerdictRecord]:
+    """Every verdict ever given on the recommender's versions: newest version first, of it the newest first.
+
+    Raises:
+        StorageError: a record cannot be read.
+    """
+    folder = verdict_path(home, recommender, 0).parent
+    versions = sorted((int(path.stem) for path in folder.glob("*.json") if path.stem.isdigit()), reverse=True)
+    return [
+        _read(path)
+        for version in versions
+        for path in (
+            verdict_path(home, recommender, version),
+            *(
+                _earlier_path(home, recommender, version, number)
+                for number in reversed(_earlier_numbers(home, recommender, version))
+            ),
+        )
+    ]
 
 
 def look_of(home: Home, recommender: str, version: int, *, champion: str) -> int:
@@ -78,9 +127,9 @@ def look_of(home: Home, recommender: str, version: int, *, champion: str) -> int
 
     Only verdicts that compared something count: one refused for lack of evidence has looked at nothing.
     """
-    looks = {}
-    for path in verdict_path(home, recommender, version).parent.glob("*.json"):
-        record = read_verdict(home, recommender, int(path.stem))
-        if record is not None and record.champion == champion and "look" in record.numbers:
-            looks[record.version] = int(record.numbers["look"])
+    looks = {
+        record.version: int(record.numbers["look"])
+        for record in all_verdicts(home, recommender)
+        if record.champion == champion and "look" in record.numbers
+    }
     return looks.get(version, 1 + max(looks.values(), default=0))
