@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 from letterpress.errors import BrokenError, GateFailedError, NotEnoughDataError, UsageError
-from letterpress.events.session import SESSION_SPAN
+from letterpress.events.session import SESSION_COUNTS, SESSION_SPAN
 from letterpress.events.types import (
     Action,
     AnyEvent,
@@ -29,7 +29,7 @@ from letterpress.events.types import (
     Slate,
 )
 from letterpress.features import entity_keys
-from letterpress.features.columns import SESSION_COUNTS, count_column
+from letterpress.features.columns import count_column
 from letterpress.lake.partitions import HourRange
 from letterpress.lake.raw_schema import partition_path
 from letterpress.lake.snapshots import COUNT_NAMES, ENTITIES, WINDOWS, Snapshot

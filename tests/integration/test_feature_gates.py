@@ -18,6 +18,7 @@ from tests.integration.tiny_warehouse import write_warehouse
 
 from letterpress.clock import ManualClock
 from letterpress.errors import GateFailedError
+from letterpress.events.session import SESSION_COUNTS
 from letterpress.events.types import AnyEvent, CampaignContext, ShownItem, Slate
 from letterpress.lake.feature_gate_facts import write_feature_facts
 from letterpress.lake.snapshot_gate_facts import FeatureCoverage, SnapshotUnderTest, write_snapshot_facts
@@ -210,10 +211,13 @@ def widen_with_larger_windows(under_test: SnapshotUnderTest) -> SnapshotUnderTes
     return under_test
 
 
-def drop_a_training_column(under_test: SnapshotUnderTest) -> SnapshotUnderTest:
-    path = under_test.folder / "image_enhancement" / "training.parquet"
-    pq.write_table(pq.read_table(path, partitioning=None).drop_columns(["item_clicked"]), path)
-    return under_test
+def drop_training_column(name: str) -> Change:
+    def edited(under_test: SnapshotUnderTest) -> SnapshotUnderTest:
+        path = under_test.folder / "image_enhancement" / "training.parquet"
+        pq.write_table(pq.read_table(path, partitioning=None).drop_columns([name]), path)
+        return under_test
+
+    return edited
 
 
 def lose_a_feature(under_test: SnapshotUnderTest) -> SnapshotUnderTest:
@@ -240,7 +244,7 @@ SNAPSHOT_FAULTS: dict[str, Change] = {
     "snapshot_schema.no_feature_is_missing": edit_entry(features=SPEC.features[1:]),
     "snapshot_schema.no_feature_is_undeclared": edit_entry(features=(*SPEC.features, "mood")),
     "snapshot_schema.attributes_are_the_declared_ones": edit_entry(attributes=SPEC.attributes[::-1]),
-    "snapshot_schema.training_and_serving_have_the_same_counts": drop_a_training_column,
+    "snapshot_schema.training_and_serving_have_the_same_counts": drop_training_column("item_clicked"),
     "snapshot_rows.rows_stay": edit_entry(rows={"item": 1}),
     "snapshot_counts.counts_are_not_negative": edit_counts(put(-1, row=0, column=-1)),
     "snapshot_counts.the_unknown_has_no_counts": edit_counts(put(1, row=-1, column=0)),
@@ -286,6 +290,15 @@ def test_a_fault_in_a_snapshot_is_caught_by_name(name: str, snapshot_failures: S
     found = snapshot_failures(SNAPSHOT_FAULTS[name], name.partition(".")[0])
 
     assert critical(found) == {name}
+
+
+@pytest.mark.parametrize("name", SESSION_COUNTS)
+def test_a_training_set_without_a_count_of_sessions_is_refused(
+    name: str, snapshot_failures: SnapshotFailures
+) -> None:
+    found = snapshot_failures(drop_training_column(name), "snapshot_schema")
+
+    assert found == {"snapshot_schema.training_and_serving_have_the_same_counts": "critical"}
 
 
 def test_marts_that_are_refused_leave_the_published_snapshot(

@@ -111,13 +111,13 @@ def click_too_often(rows: Rows) -> None:
 
 RAW_FAULTS: dict[str, tuple[str, Callable[[Rows], None]]] = {
     "raw_events.event_ids_are_present": ("interaction", put("event_id", None)),
-    "raw_events.event_ids_are_unique": ("interaction", repeat_an_event),
+    "raw_keys.event_ids_are_unique": ("interaction", repeat_an_event),
     "raw_events.tenants_are_present": ("outcome", put("tenant", None)),
     "raw_events.occurrence_times_are_present": ("interaction", put("occurred_at", None)),
     "raw_events.arrival_times_are_present": ("slate", put("received_at", None)),
     "raw_events.clocks_agree": ("interaction", set_clocks_ahead),
     "raw_events.events_are_in_their_hour": ("outcome", shift_day),
-    "raw_slates.slate_ids_are_unique": ("slate", put("slate_id", "slate-3")),
+    "raw_keys.slate_ids_are_unique": ("slate", put("slate_id", "slate-3")),
     "raw_slates.positions_have_no_gaps": ("slate", put_in_first_place("position", 5)),
     "raw_slate_items.item_ids_are_present": ("slate", put_in_first_place("item_id", None)),
     "raw_slate_items.positions_start_at_one": ("slate", count_from_zero),

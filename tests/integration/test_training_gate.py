@@ -11,7 +11,7 @@ import pytest
 
 from letterpress.clock import ManualClock
 from letterpress.errors import StorageError
-from letterpress.features.columns import SESSION_COUNTS
+from letterpress.events.session import SESSION_COUNTS
 from letterpress.lake.gate_views import make_training_set_views
 from letterpress.lake.snapshot_layout import KNOWN_COUNTS
 from letterpress.quality.gate import check_training_set
@@ -64,7 +64,7 @@ NO_DELIVERY = "-1 as delivered, -1 as clicked, -1 as converted, -1 as unsubscrib
 FAULTS = {
     "training_examples.examples_exist": "* from examples where false",
     "training_examples.columns_exist": "* exclude (segment) from examples",
-    "training_examples.keys_are_unique": in_first_slate("item_id", "'item-0-1'"),
+    "training_keys.keys_are_unique": in_first_slate("item_id", "'item-0-1'"),
     "training_examples.show_times_are_present": in_first_slate("shown_at", "null"),
     "training_examples.campaigns_are_present": in_first_slate("campaign_id", "null"),
     "training_examples.positions_start_at_one": in_first_slate("position", "position - 1"),
@@ -77,7 +77,7 @@ FAULTS = {
     "training_examples.conversions_do_not_exceed_deliveries": in_first_slate("converted", "1001"),
     "training_examples.unsubscriptions_do_not_exceed_deliveries": in_first_slate("unsubscribed", "1001"),
     "training_examples.email_scores_are_in_range": in_first_slate("email_score", "100.5"),
-    "training_examples.known_counts_are_not_negative": in_first_slate("item_segment_clicked", "-1"),
+    "training_counts.known_counts_are_not_negative": in_first_slate("item_segment_clicked", "-1"),
     "training_slates.positions_have_no_gaps": in_first_slate("position", "position * 2"),
     "training_past.hardly_any_count_is_from_the_future": "* replace (3 as item_shown) from examples",
     "training_past.no_click_is_from_the_future": "* replace (12 as item_clicked) from examples",
@@ -128,6 +128,18 @@ def test_a_fault_in_the_training_set_is_caught_by_name(
 
     critical = {failed for failed, severity in found.items() if severity == "critical"}
     assert critical == {name} | CONSEQUENCES.get(name, set())
+
+
+def test_what_a_session_did_is_no_negative_number(training_failures: TrainingFailures) -> None:
+    found = training_failures(in_first_slate("session_edits", "-1"))
+
+    assert found == {"training_counts.known_counts_are_not_negative": "critical"}
+
+
+def test_sessions_that_nobody_counted_are_no_fault(training_failures: TrainingFailures) -> None:
+    nobody = ", ".join(f"null::bigint as {name}" for name in SESSION_COUNTS)
+
+    assert training_failures(f"* replace ({nobody}) from examples") == {}
 
 
 def test_counts_of_earlier_hours_are_no_leak(training_failures: TrainingFailures) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from letterpress.events.session import SESSION_COUNTS
 from letterpress.lake.snapshot_layout import COUNT_NAMES, ENTITIES, KNOWN_COUNTS
 from letterpress.lake.warehouse import connect_warehouse
 from letterpress.settings import Home
 
 SLATES = 200
 _SUMS = ", ".join(f"sum({name})::bigint as {name}" for name in COUNT_NAMES)
-_TOTALS = ", ".join(f"{100 + place}::bigint as {name}" for place, name in enumerate(KNOWN_COUNTS))
+_KNOWN = (*KNOWN_COUNTS, *SESSION_COUNTS)
+_TOTALS = ", ".join(f"{100 + place}::bigint as {name}" for place, name in enumerate(_KNOWN))
 _HOURS = "".join(
     f"""
     create table ftr_{entity}_hours as

@@ -9,8 +9,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from letterpress.errors import UsageError, as_clause
-from letterpress.features import columns_for_batch, compute_features, feature_names
-from letterpress.features.columns import SESSION_COUNTS, count_columns
+from letterpress.features import SESSION_COUNTS, columns_for_batch, compute_features, feature_names
+from letterpress.features.columns import count_columns
 from letterpress.recommenders import Recommender
 
 _TEXT_MAP, _NUMBER_MAP = pa.map_(pa.string(), pa.string()), pa.map_(pa.string(), pa.float64())

@@ -4,6 +4,7 @@ No data is fetched and no file is opened: counts and attributes come in as array
 images and recommenders.
 """
 
+from letterpress.events.session import SESSION_COUNTS
 from letterpress.features.columns import (
     SHARED_ENTITIES,
     Columns,
@@ -25,6 +26,7 @@ from letterpress.features.views import (
 )
 
 __all__ = [
+    "SESSION_COUNTS",
     "SHARED_ENTITIES",
     "VIEWS",
     "Columns",

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from letterpress.events.session import SESSION_COUNTS
 from letterpress.events.types import CampaignContext
 from letterpress.recommenders import Recommender
 
@@ -28,8 +29,6 @@ SHARED_ENTITIES = frozenset({"tenant", "send_hour"})
 """Those of which all items of a request have the same key."""
 WINDOWS = ("birth", "28d", "7d", "1d")
 """What a snapshot counts over, from the longest."""
-SESSION_COUNTS = ("session_requests", "session_choices", "session_edits", "session_microseconds")
-"""What a session did in its last `SESSION_SPAN`, and since when: columns of `training_examples`."""
 KEY_SEPARATOR = "\x1f"
 CONTEXT_NUMBERS = ("mobile_share", "send_hour", "send_weekday", "hours_to_send")
 """What is known of a campaign beside its labels; hours and days (Monday is 0) are UTC."""
@@ -264,13 +263,8 @@ def columns_for_batch(recommender: Recommender, table: pa.Table) -> Columns:
     )
 
 
-def has_session(recommender: Recommender) -> bool:
-    """Whether features of a recommender read what the session did."""
-    return "session" in recommender.feature_views
-
-
 def _batch_session(recommender: Recommender, table: pa.Table) -> NDArray[np.float64]:
-    if not has_session(recommender):
+    if not recommender.reads_sessions:
         return _NO_SESSION
     return _stack([_float64(table[name]) for name in SESSION_COUNTS], table)
 

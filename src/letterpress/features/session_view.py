@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from letterpress.events.session import SESSION_SPAN
-from letterpress.features.columns import SESSION_COUNTS, Columns
+from letterpress.events.session import SESSION_COUNTS, SESSION_SPAN
+from letterpress.features.columns import Columns
 from letterpress.features.feature_view import Feature, FeatureView
 from letterpress.recommenders import Recommender
 

@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 
 from letterpress.errors import NotEnoughDataError, StorageError
+from letterpress.events.session import SESSION_COUNTS
 from letterpress.events.types import EVENT_NAMES
 from letterpress.lake.partition_file import name_of_partition
 from letterpress.lake.partitions import HourRange, hours_of_partition
@@ -28,23 +29,6 @@ TOTALS_WINDOW = timedelta(days=14)
 _ENVELOPE = "event_id, tenant, recommender, hour, occurred_at, received_at"
 
 _RAW_VIEWS = {
-    "raw_slates": """
-        select
-            concat_ws('/', recommender, tenant, slate_id) as slate_key,
-            recommender,
-            slate_id,
-            len(items) as item_count,
-            -- A slate of one place comes from a log of single slots, where that place may be any.
-            case
-                when len(items) = 1 then 0
-                else
-                    greatest(
-                        list_max(list_transform(items, lambda item: item.position)), len(items)
-                    )
-                    - len(list_distinct(list_transform(items, lambda item: item.position)))
-            end as missing_positions
-        from events_of_slate
-    """,
     "raw_slate_items": """
         select recommender, slate_id, item.item_id, item.position, item.propensity
         from (select recommender, slate_id, unnest(items) as item from events_of_slate)
@@ -68,11 +52,45 @@ _RAW_VIEWS = {
     """,
 }
 
+_RAW_SLATES = """
+    select
+        len(items) as item_count,
+        -- A slate of one place comes from a log of single slots, where that place may be any.
+        case
+            when len(items) = 1 then 0
+            else
+                greatest(
+                    list_max(list_transform(items, lambda item: item.position)), len(items)
+                )
+                - len(list_distinct(list_transform(items, lambda item: item.position)))
+        end as missing_positions
+    from events_of_slate
+"""
+
+# What ingest knows an event by: ids of two tenants may well be equal, and a missing one is another matter.
+_RAW_KEYS = """
+    with ids as (
+        select count(*) as events
+        from raw_events
+        where event_id is not null
+        group by hash(recommender, tenant, type, event_id)
+    )
+
+    select
+        coalesce((sum(events) filter (where events > 1)) / sum(events), 0)::double as share_repeated,
+        coalesce(sum(events) filter (where events > 1), 0)::bigint as events_with_the_same_id,
+        (
+            select coalesce(sum(slates) filter (where slates > 1), 0)::bigint
+            from (
+                select count(*) as slates from events_of_slate group by hash(recommender, tenant, slate_id)
+            )
+        ) as slates_with_the_same_id
+    from ids
+"""
+# Keys are hashed: of a hundred million two are equal once in three thousand times, and groups of numbers cost
+# half of what groups of texts do.
 _SLATES_OF_EXAMPLES = """
     select
-        recommender,
-        tenant,
-        slate_id,
         count(*) as item_count,
         case
             when count(*) = 1 then 0
@@ -80,33 +98,43 @@ _SLATES_OF_EXAMPLES = """
         end as missing_positions,
         sum(chosen + clicked)::bigint as positives
     from training_examples
-    group by recommender, tenant, slate_id
+    group by hash(recommender, tenant, slate_id)
 """
 _NEEDED_FOR_SLATES = {"recommender", "tenant", "slate_id", "position", "chosen", "clicked"}
 _PAST_OF_EXAMPLES = """
     select
-        greatest(known_shown - coalesce(sum(shown) over earlier, 0), 0)::bigint as shown_too_early,
-        greatest(known_clicked - coalesce(sum(clicked) over earlier, 0), 0)::bigint as clicked_too_early
+        greatest(item_shown - (rank() over by_hour - 1), 0)::bigint as shown_too_early,
+        greatest(
+            item_clicked - coalesce(
+                sum(clicked) over (by_hour range between unbounded preceding and 1 preceding), 0
+            ),
+            0
+        )::bigint as clicked_too_early
     from (
         select
-            recommender,
-            tenant,
-            item_id,
-            hour,
-            count(*) as shown,
-            sum(clicked) as clicked,
-            max(item_shown) as known_shown,
-            max(item_clicked) as known_clicked
+            hash(recommender, tenant, item_id) as item,
+            try_cast(replace(replace(hour, '-', ''), 'T', '') as bigint) as hour,
+            clicked,
+            item_shown,
+            item_clicked
         from training_examples
-        group by all
     )
-    window earlier as (
-        partition by recommender, tenant, item_id
-        order by hour
-        rows between unbounded preceding and 1 preceding
-    )
+    window by_hour as (partition by item order by hour)
 """
 _NEEDED_FOR_PAST = {"recommender", "tenant", "item_id", "hour", "clicked", "item_shown", "item_clicked"}
+_KEYS_OF_EXAMPLES = """
+    select coalesce(sum(rows) filter (where rows > 1), 0)::bigint as rows_with_the_same_key
+    from (
+        select count(*) as rows from training_examples group by hash(recommender, tenant, slate_id, item_id)
+    )
+"""
+_NEEDED_FOR_KEYS = {"recommender", "tenant", "slate_id", "item_id"}
+_KNOWN = (*KNOWN_COUNTS, *SESSION_COUNTS)
+_FACTS_OF_EXAMPLES = (
+    ("training_keys", _NEEDED_FOR_KEYS, _KEYS_OF_EXAMPLES),
+    ("training_slates", _NEEDED_FOR_SLATES, _SLATES_OF_EXAMPLES),
+    ("training_past", _NEEDED_FOR_PAST, _PAST_OF_EXAMPLES),
+)
 
 
 def _quoted(text: str) -> str:
@@ -200,7 +228,10 @@ def make_raw_log_views(home: Home, hours: HourRange, database: Path) -> tuple[st
         create_view(connection, "raw_events", _all_events())
         for name, query in _RAW_VIEWS.items():
             create_view(connection, name, query)
-    return ("raw_events", *_RAW_VIEWS)
+        with naming_damage("raw_log"):
+            connection.execute(f"create table raw_slates as {_RAW_SLATES}")
+            connection.execute(f"create table raw_keys as {_RAW_KEYS}")
+    return ("raw_events", "raw_keys", "raw_slates", *_RAW_VIEWS)
 
 
 def _recent_outcomes(raw: Path, window: HourRange) -> str:
@@ -215,10 +246,6 @@ def _all_events() -> str:
     return f"""
         select
             *,
-            -- What ingest knows an event by: ids of two tenants may well be equal.
-            case when event_id is not null
-                then concat_ws('/', recommender, tenant, type, event_id)
-            end as event_key,
             epoch(occurred_at) - epoch(received_at) as seconds_ahead,
             -- `hour` is the name of the file's folder: an hour, or the day that was compacted.
             starts_with(strftime(occurred_at at time zone 'UTC', '%Y-%m-%dT%H'), hour)::integer
@@ -230,7 +257,7 @@ def _all_events() -> str:
 def make_training_set_views(
     training: Path, database: Path, leakage: Sequence[Mapping[str, Any]] = ()
 ) -> tuple[str, ...]:
-    """Views of one exported training set in the new file `database`.
+    """A view of one exported training set, and facts about it, in the new file `database`.
 
     `leakage` says how well single features tell the labels: `feature`, `label`, `separation`.
     What needs a column that is not there is left out; the suite then names the column and refuses.
@@ -245,19 +272,16 @@ def make_training_set_views(
     source = f"read_parquet([{_quoted(str(training))}])"
     with duckdb.connect(str(database)) as connection:
         connection.execute("set TimeZone = 'UTC'")
-        create_view(connection, "exported_examples", f"select * from {source}")  # noqa: S608
-        columns = _columns_of(connection, "exported_examples")
-        derived = _smallest_known_count(columns)
-        create_view(connection, "training_examples", f"select *{derived} from exported_examples")  # noqa: S608
+        create_view(connection, "training_examples", f"select * from {source}")  # noqa: S608
+        columns = _columns_of(connection, "training_examples")
         _make_leakage(connection, leakage)
         made = ["training_examples", "training_leakage"]
-        for view, needed, query in (
-            ("training_slates", _NEEDED_FOR_SLATES, _SLATES_OF_EXAMPLES),
-            ("training_past", _NEEDED_FOR_PAST, _PAST_OF_EXAMPLES),
-        ):
+        facts = [*_FACTS_OF_EXAMPLES, ("training_counts", {*_KNOWN}, _smallest_known_count())]
+        for table, needed, query in facts:
             if needed <= set(columns):
-                create_view(connection, view, query)
-                made.append(view)
+                with naming_damage(table):
+                    connection.execute(f"create table {table} as {query}")
+                made.append(table)
     return tuple(made)
 
 
@@ -268,9 +292,9 @@ def _make_leakage(connection: duckdb.DuckDBPyConnection, leakage: Sequence[Mappi
         connection.executemany("insert into training_leakage values (?, ?, ?)", rows)
 
 
-def _smallest_known_count(columns: Sequence[str]) -> str:
-    present = [name for name in KNOWN_COUNTS if name in columns]
-    return f", least({', '.join(present)}) as smallest_known_count" if present else ""
+def _smallest_known_count() -> str:
+    smallest = ", ".join(f"min({name})" for name in _KNOWN)
+    return f"select least({smallest}) as smallest_known_count from training_examples"  # noqa: S608 - our own names
 
 
 def _columns_of(connection: duckdb.DuckDBPyConnection, view: str) -> list[str]:

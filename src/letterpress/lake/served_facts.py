@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from letterpress.errors import StorageError
 from letterpress.lake.gate_views import create_view, naming_damage, raw_rows
@@ -211,13 +213,14 @@ _SERVED_VECTORS = """
 def _missing(
     connection: duckdb.DuckDBPyConnection, vectors: str, parameters: list[str], width: int
 ) -> list[float]:
-    """Share of rows without a value by place; empty when there are few rows, or none of this width."""
-    shares = ", ".join(
-        f"coalesce(avg((vector[{place}] is null or isnan(vector[{place}]))::integer), 0)"
-        for place in range(1, width + 1)
-    )
-    row = connection.execute(
-        f"select count(*), {shares} from ({vectors}) where len(vector) = {width}",  # noqa: S608 - our own names
-        parameters,
-    ).fetchone()
-    return [float(each) for each in row[1:]] if row and row[0] >= FEWEST_VECTORS else []
+    """Share of rows without a value by place; empty when there are few rows, or none of this width.
+
+    Counted in arrays: a query of hundreds of places takes seconds before it reads a row.
+    """
+    rows, missing = 0, np.zeros(width)
+    query = f"select vector from ({vectors}) where len(vector) = {width}"  # noqa: S608 - our own names
+    for batch in connection.sql(query, params=parameters).to_arrow_reader():
+        values = pc.fill_null(batch.column(0).flatten(), np.nan)
+        missing += np.isnan(values.to_numpy(zero_copy_only=False)).reshape(-1, width).sum(axis=0)
+        rows += batch.num_rows
+    return [float(each) for each in missing / rows] if rows >= FEWEST_VECTORS else []

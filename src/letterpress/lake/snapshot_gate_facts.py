@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from letterpress.errors import StorageError, as_clause
+from letterpress.events.session import SESSION_COUNTS
 from letterpress.lake.snapshot_layout import (
     COUNT_NAMES,
     ENTITIES,
@@ -142,7 +143,7 @@ def _schema(
         "features_missing": len(set(wanted.features) - set(entry.features)),
         "features_undeclared": len(set(entry.features) - set(wanted.features)),
         "attributes_differ": int(entry.attributes != wanted.attributes),
-        "training_columns_missing": len(set(KNOWN_COUNTS) - set(columns)),
+        "training_columns_missing": len({*KNOWN_COUNTS, *SESSION_COUNTS} - set(columns)),
     }
 
 

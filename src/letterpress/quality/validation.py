@@ -12,6 +12,7 @@ from letterpress.errors import StorageError
 from letterpress.quality.data_docs import SITE_NAME
 from letterpress.quality.duckdb_dialect import keep_duckdb_connections
 from letterpress.quality.findings import RESULT_FORMAT
+from letterpress.quality.light_import import defer_statistics
 from letterpress.quality.suites import Expectation, Suite
 
 
@@ -63,6 +64,7 @@ def _files(base: Path) -> dict[str, str]:
 
 def open_context(folder: Path, suites: Mapping[str, Suite]) -> Any:
     """A context that knows `suites`, keeps results and pages in `folder` and tells nobody about it."""
+    defer_statistics()
     import great_expectations as gx
     from great_expectations.data_context.types.base import (
         DataContextConfig,

@@ -156,6 +156,11 @@ class Recommender:
         """
         return max((target.window_hours for target in self.targets if target.scale is None), default=0)
 
+    @property
+    def reads_sessions(self) -> bool:
+        """Whether its features read what the session did before the request."""
+        return "session" in self.feature_views
+
     def target(self, name: str) -> Target:
         """The target called `name`. Raises KeyError when there is none."""
         return next(target for target in self.targets if target.name == name)

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from letterpress.features import SHARED_ENTITIES, FeaturePlan, columns_for_request, entity_keys
-from letterpress.features.columns import has_session
 from letterpress.features.denial import deny_features
 from letterpress.lake.snapshots import Snapshot
 from letterpress.recommenders import Recommender
@@ -35,7 +34,7 @@ def request_keys(recommender: Recommender, request: RankRequest, candidates: Can
 
 def request_session(recommender: Recommender, request: RankRequest) -> SessionName | None:
     """The session whose pace features read; None where none do, or the request names none."""
-    if request.session_id is None or not has_session(recommender):
+    if request.session_id is None or not recommender.reads_sessions:
         return None
     return recommender.name, request.tenant, request.session_id
 

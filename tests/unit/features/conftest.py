@@ -11,9 +11,10 @@ import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
+from letterpress.events.session import SESSION_COUNTS
 from letterpress.events.types import CampaignContext
 from letterpress.features import Columns, attribute_rows, columns_for_request
-from letterpress.features.columns import COUNT_NAMES, SESSION_COUNTS, WINDOWS, count_column
+from letterpress.features.columns import COUNT_NAMES, WINDOWS, count_column
 from letterpress.recommenders import Recommender
 
 INSTANT = pa.timestamp("us", tz="UTC")
