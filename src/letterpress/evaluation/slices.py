@@ -4,11 +4,14 @@ Many small slices make some look harmed by chance. Each is drawn to the mean of 
 own noise deserves (empirical Bayes; DerSimonian and Laird, 1986, for the spread between slices). So that
 pooling hides no loss either, a slice that is harmed beyond doubt by its own slates, counting how many
 slices were looked at, is harmed too.
+
+What labels rest on, such as how far positions are examined, errs for all slices of a kind alike. No pooling
+makes that smaller, so it is added to the errors after it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -19,11 +22,16 @@ Floats = NDArray[np.float64]
 FEWEST_CLUSTERS = 5
 PRIOR_CLUSTERS = 20
 _NORMAL = NormalDist()
+OwnEffect = tuple[str, int, float, float]
+"""Label, clusters, relative gain and its standard error."""
 
 
 @dataclass(frozen=True, slots=True)
 class SliceEffect:
-    """The relative gain of the challenger in one slice: by its own slates, and pooled with its kind."""
+    """The relative gain of the challenger in one slice: by its own slates, and pooled with its kind.
+
+    Both errors hold how much better the slice would fare at the bounds of what labels rest on.
+    """
 
     kind: str
     label: str
@@ -46,12 +54,14 @@ def measure_slices(
     *,
     epsilon: float,
     alpha: float = 0.025,
+    bounds: Sequence[tuple[Floats, Floats]] = (),
 ) -> list[SliceEffect]:
     """The effect in every slice of five clusters or more; smaller ones cannot be told from noise.
 
     `champion` and `challenger` are what each gained on every slate `(n,)`, `kinds` names a labelling `(n,)`
     of slates (industry, device, ...); an empty label is no slice. A slice is harmed when the upper bound
-    of its relative gain is below `-epsilon`.
+    of its relative gain is below `-epsilon`. `bounds` are champion and challenger as they would be at the
+    bounds of what their labels rest on.
 
     >>> champion, labels = np.ones(400), np.repeat(["phone", "desk"], 200)
     >>> noise = np.random.default_rng(1).normal(0, 0.01, 400)
@@ -60,29 +70,49 @@ def measure_slices(
     >>> [(each.label, each.is_harmed) for each in found]
     [('desk', True), ('phone', False)]
     """
-    measured = {
-        kind: [
-            (str(label), *own_effect)
-            for label in np.unique(labels[labels != ""])
-            if (own_effect := _own_effect(champion, challenger, clusters, labels == label)) is not None
-        ]
-        for kind, labels in kinds.items()
-    }
+    measured, *moved = (
+        {kind: _effects_of(*pair, clusters, labels) for kind, labels in kinds.items()}
+        for pair in ((champion, challenger), *bounds)
+    )
     looks = max(1, sum(map(len, measured.values())))
     return [
         effect
         for kind, found in measured.items()
         if found
-        for effect in _judge_kind(kind, found, epsilon=epsilon, alpha=alpha, looks=looks)
+        for effect in _judge_kind(
+            kind, found, [each[kind] for each in moved], epsilon=epsilon, alpha=alpha, looks=looks
+        )
+    ]
+
+
+def _effects_of(
+    champion: Floats, challenger: Floats, clusters: NDArray[np.integer], labels: NDArray[np.str_]
+) -> list[OwnEffect]:
+    return [
+        (str(label), *own_effect)
+        for label in np.unique(labels[labels != ""])
+        if (own_effect := _own_effect(champion, challenger, clusters, labels == label)) is not None
     ]
 
 
 def _judge_kind(
-    kind: str, found: list[tuple[str, int, float, float]], *, epsilon: float, alpha: float, looks: int
+    kind: str,
+    found: list[OwnEffect],
+    moved: list[list[OwnEffect]],
+    *,
+    epsilon: float,
+    alpha: float,
+    looks: int,
 ) -> list[SliceEffect]:
-    counts, own, raw_errors = (np.array([each[place] for each in found], dtype=float) for place in (1, 2, 3))
-    errors = moderate(raw_errors, counts)
+    counts, own, errors = _columns(found)
     pooled, pooled_errors = pool(own, errors)
+    own_up, pooled_up = np.zeros_like(own), np.zeros_like(own)
+    for each in moved:
+        _, own_there, errors_there = _columns(each)
+        own_up = np.maximum(own_up, own_there - own)
+        pooled_up = np.maximum(pooled_up, pool(own_there, errors_there)[0] - pooled)
+    errors = np.hypot(errors, own_up / _NORMAL.inv_cdf(0.975))
+    pooled_errors = np.hypot(pooled_errors, pooled_up / _NORMAL.inv_cdf(0.975))
     strict = _student(1 - alpha / looks, counts + PRIOR_CLUSTERS - 1)
     harmed = (pooled + _NORMAL.inv_cdf(1 - alpha) * pooled_errors < -epsilon) | (
         own + strict * errors < -epsilon
@@ -100,6 +130,12 @@ def _judge_kind(
         )
         for place, (label, count, *_) in enumerate(found)
     ]
+
+
+def _columns(found: list[OwnEffect]) -> tuple[Floats, Floats, Floats]:
+    """Clusters, relative gains and moderated errors `(n,)`."""
+    counts, own, raw_errors = (np.array([each[place] for each in found], dtype=float) for place in (1, 2, 3))
+    return counts, own, moderate(raw_errors, counts)
 
 
 def _student(level: float, degrees: Floats) -> Floats:

@@ -124,12 +124,14 @@ def judge_by_ndcg(
         return Verdict(promoted=False, reason=reason, numbers=numbers)
     means, found = _measure(rankers, numbers)
     gain, low = found["gain"], numbers["gain"]["low_at_look"]
+    best, *moved = rankers.judged_by()
     slices = measure_slices(
-        rankers.judged_by()[0].champion,
-        rankers.judged_by()[0].challenger,
+        best.champion,
+        best.challenger,
         campaigns,
         rankers.slices,
         epsilon=epsilon,
+        bounds=[(each.champion, each.challenger) for each in moved],
     )
     numbers["slices"] = [each.as_numbers() for each in slices]
     numbers["conditions"] = [each.as_numbers() for each in conditions]

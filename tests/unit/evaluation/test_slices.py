@@ -68,3 +68,16 @@ def test_a_slice_of_four_campaigns_or_without_gain_is_left_out() -> None:
 
 def test_an_empty_label_is_no_slice() -> None:
     assert measure_slices(np.ones(9), np.ones(9), np.arange(9), {"kind": np.full(9, "")}, epsilon=0.1) == []
+
+
+@pytest.mark.parametrize(("at_bound", "is_harmed"), [(-0.09, True), (0.1, False)])
+def test_a_slice_that_position_could_explain_is_not_harmed(at_bound: float, is_harmed: bool) -> None:
+    noise = np.random.default_rng(1).normal(0, 0.01, 400)
+    champion, device = np.ones(400), np.repeat(["phone", "desk"], 200)
+    found, there = (champion + np.where(device == "desk", change, 0.1) + noise for change in (-0.1, at_bound))
+    (desk, phone) = measure_slices(
+        champion, found, np.arange(400), {"device": device}, epsilon=0.005, bounds=[(champion, there)]
+    )
+    assert (desk.label, desk.is_harmed) == ("desk", is_harmed)
+    assert not phone.is_harmed
+    assert desk.pooled == pytest.approx(-0.1, abs=0.01)  # the best estimate stays
