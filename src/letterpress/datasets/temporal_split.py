@@ -26,12 +26,14 @@ def temporal_split(
     valid_share: float = 0.2,
     gap_hours: int,
     keep_campaigns_whole: bool = True,
+    fewest_judged: int = 0,
 ) -> Split:
     """The newest `test_share` of slates to judge on; of the rest, the newest `valid_share` to stop early on.
 
     A campaign belongs to the set in which its first slate falls; its slates outside of that set's time
     are left out, and so are slates in the `gap_hours` before the test, whose outcomes were not all in when
-    a model for the test's first day would have been trained.
+    a model for the test's first day would have been trained. Where that share holds fewer than
+    `fewest_judged` slates that verdicts may rest on, it is as large as it must be to hold them.
 
     Raises:
         NotEnoughDataError: one of the three is empty.
@@ -41,6 +43,9 @@ def temporal_split(
     shown = whole.shown_at
     first = _first_shown(whole) if keep_campaigns_whole else shown
     test_start = np.sort(shown)[_cut(len(whole), 1 - test_share)]
+    judged = np.sort(shown[whole.is_judged])
+    if 0 < fewest_judged <= len(judged):
+        test_start = min(test_start, judged[-fewest_judged])
     before_gap = shown < test_start - gap_hours * MICROSECONDS_PER_HOUR
     learnable = np.sort(shown[before_gap])
     valid_start = learnable[_cut(len(learnable), 1 - valid_share)] if len(learnable) else test_start

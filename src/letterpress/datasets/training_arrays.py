@@ -82,13 +82,14 @@ class _Rows:
     clicks: NDArray[np.int64]
     trials: NDArray[np.int64]
     outcomes: dict[str, Counted]
+    distrusted: NDArray[np.bool_]
     recomputed: int
 
     @classmethod
     def joined(cls, parts: list[_Rows]) -> _Rows:
         arrays = {
             name: np.concatenate([getattr(part, name) for part in parts])
-            for name in ("shown_at", "position", "propensity", "clicks", "trials")
+            for name in ("shown_at", "position", "propensity", "clicks", "trials", "distrusted")
         }
         names = {
             name: pa.chunked_array([chunk for part in parts for chunk in getattr(part, name).chunks])
@@ -121,8 +122,20 @@ def _rows_of(
         clicks=_integers(table, "clicked"),
         trials=_integers(table, "delivered"),
         outcomes=counts,
+        distrusted=_distrusted(table, recommender),
         recomputed=recomputed,
     )
+
+
+def _distrusted(table: pa.Table, recommender: Recommender) -> NDArray[np.bool_]:
+    """Rows of A/B tests that their log distrusts, or of which two arms do not differ; of others none."""
+    distrusted = np.zeros(table.num_rows, np.bool_)
+    if recommender.judge == "ab_test":
+        labels = table["context_labels"].cast(pa.map_(pa.string(), pa.string()))
+        for label, value in (("trusted", "false"), ("duplicate_arms", "true")):
+            found = pc.map_lookup(labels, label, "first")
+            distrusted |= pc.fill_null(pc.equal(pc.utf8_lower(found), value), fill_value=False).to_numpy()
+    return distrusted
 
 
 def _forget_early(rows: _Rows, recommender: Recommender) -> None:
@@ -233,5 +246,6 @@ def _group(
         shown_at=rows.shown_at[order][starts],
         recomputed_rows=rows.recomputed,
         trials=rows.trials[order],
+        distrusted=rows.distrusted[order][starts],
         outcomes={name: counts[order] for name, counts in rows.outcomes.items()},
     )

@@ -49,6 +49,11 @@ class TrainingSet:
     """Counts `(n,)` that the targets are made of, by column; empty where nobody asks."""
     weights: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     """What each slate counts in training `(g,)`, 1 on average; empty: all alike. No verdict asks for it."""
+    distrusted: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+    """Slates that teach but do not judge `(g,)`: A/B tests that are distrusted or hold an arm twice.
+
+    Empty: none is known.
+    """
 
     def __len__(self) -> int:
         """The number of slates."""
@@ -66,6 +71,15 @@ class TrainingSet:
     def is_weighted(self) -> bool:
         """Whether slates count differently in training."""
         return len(self.weights) > 0
+
+    @property
+    def is_judged(self) -> NDArray[np.bool_]:
+        """Whether verdicts may rest on a slate `(g,)`."""
+        return ~self.distrusted if len(self.distrusted) else np.ones(len(self), np.bool_)
+
+    def judged(self) -> TrainingSet:
+        """The slates that verdicts may rest on."""
+        return self if self.is_judged.all() else self.take(self.is_judged)
 
     @property
     def slate_weights(self) -> NDArray[np.float64]:
@@ -101,6 +115,7 @@ class TrainingSet:
         for name in _BY_SLATE:
             kept[name] = kept[name][slates]
         kept["weights"] = self.weights[slates] if self.is_weighted else self.weights
+        kept["distrusted"] = self.distrusted[slates] if len(self.distrusted) else self.distrusted
         kept["group_offsets"] = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         return TrainingSet(**kept)
 
@@ -115,6 +130,8 @@ class TrainingSet:
         sizes = np.concatenate([part.group_sizes for part in parts])
         if any(part.is_weighted for part in parts):
             whole["weights"] = np.concatenate([part.slate_weights for part in parts])
+        if any(len(part.distrusted) for part in parts):
+            whole["distrusted"] = np.concatenate([~part.is_judged for part in parts])
         return replace(
             parts[0], **whole, outcomes=counts, group_offsets=np.concatenate([[0], np.cumsum(sizes)])
         )

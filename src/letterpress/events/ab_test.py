@@ -59,6 +59,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }
 """Names by which each column is found, the first that is there."""
 REQUIRED = ("test", "text", "impressions", "clicks")
+_UNTRUE = ("0", "f", "n", "no")
+"""What else tables write for `false`."""
 _ALSO_TESTED = ("lede", "excerpt")
 
 
@@ -233,7 +235,8 @@ def _context(
 ) -> CampaignContext:
     labels = {}
     if "trusted" in found and row[found["trusted"]] not in (None, ""):
-        labels["trusted"] = str(row[found["trusted"]]).lower()
+        said = str(row[found["trusted"]]).strip().lower()
+        labels["trusted"] = "false" if said in _UNTRUE else said
     if len({arm.tested for arm in arms}) < len(arms):
         labels["duplicate_arms"] = "true"
     return CampaignContext(campaign_id=test, labels=labels)

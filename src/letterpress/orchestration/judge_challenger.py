@@ -119,6 +119,9 @@ def _judge(
     try:
         snapshot = Snapshot.open(settings.paths, bundle.manifest.snapshot)
         split = split_snapshot(snapshot, declared, training_room(settings))
+        trusted = split.test.judged()
+        trusted.require(1, f"judge {declared.name} on that are trusted")
+        left_out, split = len(split.test) - len(trusted), split._replace(test=trusted)
         if is_by_time(split):  # else it was split by the names of tests
             for each in (champion_bundle, bundle):
                 require_later(split.test, each)
@@ -136,7 +139,8 @@ def _judge(
         )
         verdict = _held_to(conditions, _JUDGES[declared.judge](settings, declared, split, judged))
         told = {name: each.as_numbers() for name, each in rates.items()}
-        verdict = replace(verdict, numbers=verdict.numbers | {"calibration": told})
+        shown = {"calibration": told} | ({"distrusted_slates": left_out} if left_out else {})
+        verdict = replace(verdict, numbers=verdict.numbers | shown)
     except NotEnoughDataError as error:
         verdict = Verdict(promoted=False, reason=f"not enough evidence: {error}", numbers={})
     return replace(verdict, numbers=verdict.numbers | {"popularity_stood_in_for_champion": stood_in})

@@ -84,6 +84,8 @@ def _limits(manifest: BundleManifest, record: VerdictRecord) -> Iterator[str]:
     numbers = record.numbers
     if numbers.get("popularity_stood_in_for_champion"):
         yield "The champion has other features; popularity stood in for it."
+    if left_out := numbers.get("distrusted_slates"):
+        yield f"{left_out:,} tests were left out of the verdict: distrusted, or with an arm that came twice."
     slices: list[Mapping[str, Any]] = numbers.get("slices") or []
     if harmed := [each["label"] for each in slices if each["is_harmed"]]:
         yield f"It harms {', '.join(harmed)}."

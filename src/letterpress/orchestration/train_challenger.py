@@ -47,7 +47,8 @@ def split_training_set(whole: TrainingSet, recommender: Recommender) -> Split:
     """
     test_share, gap_hours = TEST_SHARES[recommender.judge], recommender.window_hours
     if recommender.judge == "ab_test":
-        return split_tests(whole, test_share=test_share, gap_hours=gap_hours)
+        fewest = recommender.gates.min_test_slates
+        return split_tests(whole, test_share=test_share, gap_hours=gap_hours, fewest_judged=fewest)
     return temporal_split(
         whole,
         gap_hours=gap_hours,

@@ -50,7 +50,7 @@ def train_bundle(
     Raises:
         NotEnoughDataError: the data cannot teach a ranker, or is too little to judge one.
     """
-    split.test.require(recommender.gates.min_test_slates, f"judge {recommender.name} on")
+    split.test.judged().require(recommender.gates.min_test_slates, f"judge {recommender.name} on")
     if recommender.judge == "ab_test":
         return _linear_bundle(recommender, split, snapshot=snapshot, seed=seed)
     trained = train_ranker(split.train, split.valid, recommender, seed=seed, threads=threads, plan=plan)
@@ -118,10 +118,10 @@ def _calibration(
 
 def _linear_bundle(recommender: Recommender, split: Split, *, snapshot: str, seed: int) -> ModelBundle:
     """The bundle of a linear model of texts; it needs no slates to stop on, so it learns from them too."""
-    split.train.require(recommender.gates.min_training_slates, f"train {recommender.name} on")
+    both = TrainingSet.joined([split.train, split.valid])
+    both.require(recommender.gates.min_training_slates, f"train {recommender.name} on")
     fit = _head_of(recommender, seed=seed)
     trial = try_weights(split.train, split.valid, fit, k=recommender.slate_size, seed=seed)
-    both = TrainingSet.joined([split.train, split.valid])
     learned = arms_of(weigh_by_age(both, trial.age) if trial.train.is_weighted else both)
     fitted = fit_linear_head(learned, seed=seed)
     return ModelBundle.linear(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from tests.unit.datasets.test_temporal_split import slates
 
@@ -18,8 +21,8 @@ def of_weeks(weeks: list[float]) -> TrainingSet:
     return slates([week * WEEK for week in weeks], list(range(len(weeks))))
 
 
-def split(whole: TrainingSet) -> Split:
-    return split_tests(whole, test_share=0.15, gap_hours=24)
+def split(whole: TrainingSet, fewest_judged: int = 0) -> Split:
+    return split_tests(whole, test_share=0.15, gap_hours=24, fewest_judged=fewest_judged)
 
 
 @pytest.mark.parametrize(
@@ -58,3 +61,22 @@ def test_a_test_split_by_name_stays_in_its_part_while_others_come() -> None:
 def test_too_few_tests_to_split_by_name_are_refused() -> None:
     with pytest.raises(NotEnoughDataError, match="found 1 slates of 1 campaigns"):
         split(of_weeks([BLANK]))
+
+
+def with_distrusted(whole: TrainingSet) -> TrainingSet:
+    return replace(whole, distrusted=np.arange(len(whole)) % 4 == 0)
+
+
+@pytest.mark.parametrize("weeks", [[BLANK] * 150, [700.0 + test // 5 for test in range(150)]])
+def test_as_many_trusted_tests_are_held_back_as_a_verdict_needs(weeks: list[float]) -> None:
+    train, valid, test = split(with_distrusted(of_weeks(weeks)), 50)
+    assert 50 <= len(test.judged()) <= 55
+    assert len(train) + len(valid) >= 75
+    assert len(train) > 2 * len(valid) > 0
+
+
+@pytest.mark.parametrize("count", [150, 300, 900])
+def test_what_was_learnt_from_is_never_judged_on_when_others_come(count: int) -> None:
+    before, after = (split(of_weeks([BLANK] * tests), 50) for tests in (count, count + 60))
+    assert not {*before.train.slate_ids, *before.valid.slate_ids} & set(after.test.slate_ids)
+    assert len(after.test) >= max(50, 0.1 * count)

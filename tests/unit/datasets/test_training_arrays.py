@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from letterpress.datasets.training_arrays import FeatureSchema, training_set_from
+from letterpress.datasets.training_set import TrainingSet
 from letterpress.errors import NotEnoughDataError
 from letterpress.recommenders import Recommender, Target
 
@@ -135,3 +136,19 @@ def test_an_empty_log_is_refused(pets: Recommender, schema: FeatureSchema) -> No
 def test_a_log_that_is_too_young_is_refused_with_the_window(pets: Recommender, schema: FeatureSchema) -> None:
     with pytest.raises(NotEnoughDataError, match="older than the 24 h"):
         training_set_from([examples([0, 5])], pets, schema)
+
+
+def test_tests_that_are_distrusted_or_hold_an_arm_twice_teach_and_do_not_judge(
+    pets: Recommender, schema: FeatureSchema
+) -> None:
+    labels = [{"trusted": "true"}, {"trusted": "False"}, {"duplicate_arms": "true"}, {}, {}]
+    table = examples([0, 1, 2, 3, 90])
+    rows = [list(each.items()) for each in labels for _ in range(2)]
+    table = table.drop_columns([name for name in ("context_labels",) if name in table.column_names])
+    table = table.append_column("context_labels", pa.array(rows, pa.map_(pa.string(), pa.string())))
+    whole = training_set_from([table], replace(pets, judge="ab_test"), schema)
+    assert whole.is_judged.tolist() == [True, False, False, True]
+    assert whole.judged().slate_ids.tolist() == ["acme\x1fs0", "acme\x1fs3"]
+    newer = whole.take(np.array([False, True, True, True]))
+    assert TrainingSet.joined([newer, whole]).is_judged.tolist() == [False, False, True, *whole.is_judged]
+    assert training_set_from([table], pets, schema).is_judged.all()

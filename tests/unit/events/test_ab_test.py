@@ -176,3 +176,12 @@ def test_the_page_about_importing_names_every_column_and_how_it_is_found() -> No
             line for line in page.splitlines() if line.startswith(f"| `{column}`") and "found" not in line
         )
         assert ", ".join(f"`{name}`" for name in names) in row
+
+
+@pytest.mark.parametrize(("said", "kept"), [("False", "false"), ("0", "false"), ("no", "false"), ("1", "1")])
+def test_what_a_table_distrusts_is_labelled_alike_however_it_says_so(
+    said: str, kept: str, tmp_path: Path
+) -> None:
+    path = write(tmp_path, f"t1,One,10,1,201446,{said}\n")
+    (slate,) = (each for each in convert_ab_tests(path) if isinstance(each, Slate))
+    assert slate.campaign.labels == {"trusted": kept}
