@@ -23,6 +23,7 @@ from letterpress.features.views import (
     monotone_directions,
     popularity_feature,
     schema_hash,
+    schema_hash_of,
 )
 
 __all__ = [
@@ -43,4 +44,5 @@ __all__ = [
     "monotone_directions",
     "popularity_feature",
     "schema_hash",
+    "schema_hash_of",
 ]

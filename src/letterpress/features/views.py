@@ -122,6 +122,17 @@ def schema_hash(recommender: Recommender) -> str:
     return feature_plan(recommender).schema_hash
 
 
+def schema_hash_of(recommender: Recommender, names: tuple[str, ...]) -> str | None:
+    """What the schema hash of these features would be as they are computed today; None where one is gone.
+
+    Equal to the hash of an older schema, it says that all of them are still computed as they were.
+    """
+    features = {each.name: each for each in feature_plan(recommender).features}
+    if not set(names) <= features.keys():
+        return None
+    return _hash(tuple(features[name] for name in names))
+
+
 def compute_features(recommender: Recommender, columns: Columns) -> NDArray[np.float32]:
     """Features `(n_rows, n_features)` in the order of `feature_names`; NaN where missing."""
     return feature_plan(recommender).compute(columns)

@@ -28,6 +28,7 @@ from letterpress.evaluation.verdict import Condition, Verdict, judge_by_ndcg, ju
 from letterpress.features.sentence_store import keep_sentences
 from letterpress.lake.snapshots import Snapshot
 from letterpress.log import log_step
+from letterpress.orchestration.comparable_champion import comparable_champion
 from letterpress.orchestration.model_cards import make_model_card
 from letterpress.orchestration.train_challenger import split_snapshot, training_room
 from letterpress.orchestration.verdict_conditions import conditions_of, measure_rates, scoring_time
@@ -112,11 +113,13 @@ def _judge(
     bundle = challenger.open_bundle()
     popularity = popularity_bundle(declared, bundle.manifest.snapshot)
     bundle.require_schema(popularity.manifest.schema_hash)
-    champion_bundle = popularity if standing is None else standing.open_bundle()
-    stood_in = champion_bundle.manifest.schema_hash != bundle.manifest.schema_hash
-    if stood_in:
-        champion_bundle = popularity  # an older feature schema cannot score today's features
+    stood_in = False
     try:
+        champion_bundle = popularity
+        if standing is not None:
+            known_bundle = standing.open_bundle()
+            champion_bundle = comparable_champion(declared, known_bundle, popularity, name=standing.name)
+            stood_in = champion_bundle is popularity and known_bundle.manifest.kind != "popularity"
         snapshot = Snapshot.open(settings.paths, bundle.manifest.snapshot)
         split = split_snapshot(snapshot, declared, training_room(settings))
         trusted = split.test.judged()

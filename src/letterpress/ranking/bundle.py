@@ -22,7 +22,7 @@ from letterpress.atomic_file import sync_path, write_atomically
 from letterpress.errors import ModelRefusedError, StorageError
 from letterpress.ranking.calibration import Calibration
 from letterpress.ranking.linear_head import LinearHead, LinearScorer
-from letterpress.ranking.scorer import BoosterScorer, PopularityScorer, Scorer
+from letterpress.ranking.scorer import BoosterScorer, ColumnsScorer, PopularityScorer, Scorer
 
 MANIFEST_NAME = "manifest.json"
 BOOSTER_NAME = "booster.ubj"
@@ -68,6 +68,8 @@ class ModelBundle:
     booster: bytes | None = None
     head: bytes | None = None
     calibration: bytes | None = None
+    columns: tuple[int, ...] | None = None
+    """Where its features are among those that it is given; None where it is given nothing else."""
 
     @classmethod
     def popularity(
@@ -176,8 +178,16 @@ class ModelBundle:
         """What makes rates of its scores; None where nothing was fitted."""
         return None if self.calibration is None else Calibration.decode(self.calibration)
 
+    def reading(self, names: tuple[str, ...]) -> ModelBundle:
+        """The bundle that picks its features out of rows of `names`, which must hold all of them."""
+        return replace(self, columns=tuple(names.index(name) for name in self.manifest.features))
+
     def scorer(self, *, threads: int = 1) -> Scorer:
         """What scores features in the manifest's order. Serving puts its compiled scorer in its place."""
+        own = self._own_scorer(threads)
+        return own if self.columns is None else ColumnsScorer(own, self.columns)
+
+    def _own_scorer(self, threads: int) -> Scorer:
         if self.head is not None:
             return LinearScorer(LinearHead.decode(self.head), self.manifest.features)
         if self.booster is None:

@@ -32,6 +32,16 @@ class PopularityScorer:
         return np.nan_to_num(features[:, self._column].astype(np.float64), nan=-np.inf)
 
 
+class ColumnsScorer:
+    """Scores by another scorer that knows only some of the features."""
+
+    def __init__(self, scorer: Scorer, columns: tuple[int, ...]) -> None:
+        self._scorer, self._columns = scorer, list(columns)
+
+    def score(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        return self._scorer.score(np.ascontiguousarray(features[:, self._columns]))
+
+
 class BoosterScorer:
     """Scores by XGBoost itself: the reference that the compiled tree scorer must equal."""
 

@@ -88,6 +88,8 @@ class Gates:
     min_matched_clicks: int = 0
     min_covered: float = 0.95
     """Least share of what a policy does that the log must have done too, for the policy to be valued."""
+    replaceable_schemas: tuple[str, ...] = ()
+    """Schemas of champions that cannot be scored any more, and may be replaced by what beats popularity."""
     max_calibration_error: float = 0.25
     """Mean distance of told and observed rates, as a share of the observed rate: more must not be certain."""
     max_scoring_microseconds: float = 5_000.0
