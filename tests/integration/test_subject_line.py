@@ -1,23 +1,27 @@
-"""From a table of A/B tests to scored subject lines of tests not seen, by what the commands call."""
+"""From a table of A/B tests to scored subject lines of tests not seen, by commands and by what they call."""
 
 from __future__ import annotations
 
 import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.csv
 import pytest
+from numpy.typing import NDArray
 
 from letterpress.clock import ManualClock
 from letterpress.datasets.score_table import features_of_table
 from letterpress.evaluation.ab_test import ArmCounts, lift_of_pick, ordered_right, significant_pairs
 from letterpress.features import feature_names, sentence_model
-from letterpress.orchestration.build_features import build_features
-from letterpress.orchestration.import_logs import import_logs
 from letterpress.orchestration.judge_challenger import judge_challenger
-from letterpress.orchestration.publish_features import publish_features
 from letterpress.orchestration.score_file import score_file
 from letterpress.orchestration.train_challenger import train_challenger
 from letterpress.ranking.linear_head import LinearScorer
@@ -27,61 +31,130 @@ from letterpress.settings import Settings
 
 CLOCK = ManualClock(datetime(2026, 1, 20, tzinfo=UTC))
 SUBJECT_LINE = get_recommender("subject_line")
-TESTS, ARMS = 400, 3
+TESTS, ARMS = 165, 3
 
 
-@pytest.fixture(autouse=True)
-def _counts_of_words_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sentence model costs 10 ms a text; what is tested here does not depend on it."""
-    monkeypatch.setattr(sentence_model, "find_weights", lambda: None)
+ODD = ["🎉🎉 Nur heute 🎉", "新年快乐!", "Скидки до вечера", 'Sagt "ja"; oder nein', "x" * 900]
+WORDS = ["sale", "garden", "summer", "boots", "letter", "coffee", "early", "paper", "window", "market"]
+COLUMNS = ("--column", "test=versuch", "--column", "text=betreff")
+HEADER = ["versuch", "betreff", "sent", "clicks", "week", "trusted"]
+ODD_ROWS = """\
+lonely;Only one?;5000;150;201401;1
+unsent;Sent?;5000;150;201401;1
+unsent;Never sent.;0;0;201401;1
+twice;The same?;5000;150;201401;1
+twice;The same?;5000;140;201401;1
+empty;;5000;100;201401;1
+more;More clicks than readers;10;11;201401;1
+"""
+"""One arm alone, one that was never sent, one that came twice, and two rows that are no arms."""
 
 
 def write_tests(path: Path, *, tests: int, seed: int) -> None:
-    """Tests in which a question is clicked half more often, and nothing else matters."""
+    """Tests in which a question is clicked half more often, as a spreadsheet writes them: semicolons, a mark.
+
+    Every eighth is distrusted.
+    """
     generator = np.random.default_rng(seed)
-    with path.open("w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(["test_id", "headline", "impressions", "clicks", "test_week", "trusted"])
+    with path.open("w", newline="", encoding="utf-8-sig") as file:
+        rows = csv.writer(file, delimiter=";")
+        rows.writerow(HEADER)
         for test in range(tests):
             for arm in range(ARMS):
                 asks = bool(generator.integers(2))
-                words = " ".join(f"word{number}" for number in generator.integers(0, 500, 6))
+                odd = ODD[test // 4 % len(ODD)] if arm == test % 4 else None
+                text = odd or " ".join(generator.choice(WORDS, 4))
                 clicks = generator.binomial(5000, 0.03 if asks else 0.02)
-                ending = "?" if asks else "."
-                rows.writerow(
-                    [f"{seed}-{test}", f"{words} {arm}{ending}", 5000, clicks, 201401 + test // 8, True]
-                )
+                row = [test, f"{text} {arm}{'?' if asks else '.'}", 5000, clicks]
+                rows.writerow([*row, 201401 + test // 8, "0" if test % 8 == 0 else "1"])
 
 
-def test_a_table_of_tests_trains_a_ranker_that_wins_on_tests_it_has_not_seen(tmp_path: Path) -> None:
+def letterpress(home: Path, *arguments: str) -> dict[str, Any]:
+    """What a command prints, as a process of its own; it must exit 0."""
+    command = [sys.executable, "-m", "letterpress.cli", *arguments, "--json"]
+    environment = os.environ | {"LETTERPRESS_HOME": str(home)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    printed: dict[str, Any] = json.loads(done.stdout)
+    return printed
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tables") / "versuche.csv"
+    write_tests(path, tests=TESTS, seed=1)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(ODD_ROWS)
+    return path
+
+
+@pytest.fixture(scope="module")
+def built_home(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose snapshot holds the tests of `table`, by commands: copy it before anything changes it."""
+    home = tmp_path_factory.mktemp("subject_line") / "home"
+    imported = letterpress(home, "import", "--format", "ab-test", *COLUMNS, str(table))
+    assert imported["reasons"] == {"bad_row": 2}
+    again = letterpress(home, "import", "--format", "ab-test", *COLUMNS, str(table))
+    assert (again["raw"], again["duplicate"]) == (0, imported["read"])
+    letterpress(home, "features")
+    return home
+
+
+def scores_by_question(scored: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Scores of lines that ask, and of the others."""
+    table = pyarrow.csv.read_csv(scored)
+    assert table.column_names == [*HEADER, "score"]
+    asks = np.array([text.endswith("?") for text in table["betreff"].to_pylist()])
+    scores = table["score"].to_numpy()
+    return scores[asks], scores[~asks]
+
+
+def test_commands_alone_rank_the_lines_of_a_spreadsheet_that_it_has_not_seen(
+    built_home: Path, tmp_path: Path
+) -> None:
+    home, unseen, scored = tmp_path / "home", tmp_path / "neu.csv", tmp_path / "out" / "scored.csv"
+    shutil.copytree(built_home, home)
+    write_tests(unseen, tests=20, seed=2)
+    trained = letterpress(home, "train", "--recommender", "subject_line")
+    assert trained["parameters"]["sentences"] is (sentence_model.find_weights() is not None)
+    verdict = letterpress(home, "evaluate", "--recommender", "subject_line")
+    assert verdict["promoted"], verdict["reason"]
+    assert 50 <= verdict["numbers"]["test_slates"] < 60
+    assert verdict["numbers"]["distrusted_slates"] > 0
+
+    files = ("--input", str(unseen), "--output", str(scored))
+    result = letterpress(home, "score", "--recommender", "subject_line", *COLUMNS, *files)
+    assert (result["model"], result["rows"]) == ("subject_line/1", 20 * ARMS)
+    asking, others = scores_by_question(scored)
+    assert asking.min() > others.max()
+
+
+def test_counts_of_words_alone_win_on_tests_that_are_later_than_all_that_was_learnt_from(
+    built_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sentence_model, "find_weights", lambda: None)
     settings = Settings(home=tmp_path / "home")
-    known, unseen, scored = (tmp_path / name for name in ("known.csv", "unseen.csv", "scored.csv.gz"))
-    write_tests(known, tests=TESTS, seed=1)
-    write_tests(unseen, tests=60, seed=2)
-    imported = import_logs(settings, "ab-test", [str(known)], clock=CLOCK)
-    assert sum(file["quarantined"] for file in imported["files"]) == 0
-    again = import_logs(settings, "ab-test", [str(known)], clock=CLOCK)
-    assert sum(file["raw"] for file in again["files"]) == 0
-    build_features(settings)
-    publish_features(settings, clock=CLOCK)
-
+    shutil.copytree(built_home, settings.paths.root)
+    unseen, scored = tmp_path / "unseen.csv", tmp_path / "scored.csv.gz"
+    write_tests(unseen, tests=60, seed=3)
     trained = train_challenger(settings, "subject_line")
     assert trained["parameters"]["sentences"] is False
+    assert trained["split_by"] == "time"
     assert trained["train"]["last"] < trained["test"]["first"]
     verdict = judge_challenger(settings, "subject_line", trained["version"], clock=CLOCK)
     assert verdict["promoted"], verdict["reason"]
     assert verdict["numbers"]["popularity"]["mean"] == pytest.approx(0.0, abs=1e-9)
 
-    result = score_file(settings, "subject_line", unseen, scored)
-    assert (result["model"], result["rows"]) == ("subject_line/1", 60 * ARMS)
-    table = pyarrow.csv.read_csv(scored)
-    scores = table["score"].to_numpy()
-    asks = np.array([text.endswith("?") for text in table["headline"].to_pylist()])
-    assert scores[asks].min() > scores[~asks].max()
+    score_file(settings, "subject_line", unseen, scored, columns={"test": "versuch", "text": "betreff"})
+    asking, others = scores_by_question(scored)
+    assert asking.min() > others.max()
 
 
 @pytest.mark.reference_data
-def test_on_real_headlines_counts_of_words_beat_length(reference_data: Path) -> None:
+def test_on_real_headlines_counts_of_words_beat_length(
+    reference_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sentence_model, "find_weights", lambda: None)  # it costs 10 ms a text
     lines = pyarrow.csv.ParseOptions(newlines_in_values=True)
     table = pyarrow.csv.read_csv(reference_data / "upworthy" / "upworthy_dev.csv.gz", parse_options=lines)
     features = features_of_table(table, SUBJECT_LINE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,6 +38,10 @@ WORD_KINDS: dict[str, str] = {
     "body": "sex sexy naked gay lesbian body bodies",
 }
 """Words by kind, in small letters."""
+_KINDS: dict[str, list[str]] = {}
+for _kind_name, _kind_words in WORD_KINDS.items():
+    for _kind_word in dict.fromkeys(_kind_words.split()):
+        _KINDS.setdefault(_kind_word, []).append(_kind_name)
 
 FIRST_WORDS = [
     "the",
@@ -80,6 +85,16 @@ class Text:
     def small_words(self) -> list[str]:
         return [word.lower().replace("\u2019", "'") for word in self.words]
 
+    @cached_property
+    def first_word(self) -> str:
+        """In small letters; empty for a text without words."""
+        return self.small_words[0] if self.words else ""
+
+    @cached_property
+    def kinds(self) -> Counter[str]:
+        """How many words are of each of `WORD_KINDS`: one look at a word tells of all."""
+        return Counter(kind for word in self.small_words for kind in _KINDS.get(word, ()))
+
     def share(self, count: int) -> float:
         """`count` over the number of words; zero for a text without words."""
         return count / max(len(self.words), 1)
@@ -96,22 +111,20 @@ class TextCount:
 
 
 def _characters(name: str, characters: str, words: str) -> TextCount:
-    chosen = frozenset(characters)
     return TextCount(
         f"text_{name}",
         "count",
         f"How many {words}.",
-        lambda text: float(sum(map(chosen.__contains__, text.text))),
+        lambda text: float(sum(map(text.text.count, characters))),
     )
 
 
 def _kind(name: str, words: str) -> TextCount:
-    chosen = frozenset(words.split())
     return TextCount(
         f"text_{name}_words",
         "count",
         f"How many of: {words}.",
-        lambda text: float(sum(word in chosen for word in text.small_words)),
+        lambda text: float(text.kinds[name]),
     )
 
 
@@ -120,7 +133,7 @@ def _first(word: str) -> TextCount:
         f"text_begins_{word}",
         "0/1",
         f"Whether the first word is `{word}`.",
-        lambda text: float(text.small_words[:1] == [word]),
+        lambda text: float(text.first_word == word),
     )
 
 

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from letterpress.datasets.score_table import features_of_table
+from letterpress.datasets.score_table import _completed, features_of_table
 from letterpress.events.types import CampaignContext
-from letterpress.features import attribute_rows, columns_for_request, compute_features, feature_names
+from letterpress.features import (
+    attribute_rows,
+    columns_for_batch,
+    columns_for_request,
+    compute_features,
+    feature_names,
+)
 from letterpress.features import sentence_model as model
-from letterpress.features.columns import COUNT_NAMES, WINDOWS
+from letterpress.features.columns import COUNT_NAMES, WINDOWS, Columns
 from letterpress.features.text_counts import TEXT_COUNTS, count_text
-from letterpress.features.text_view import SENTENCE_PREFIX
+from letterpress.features.text_view import SENTENCE_PREFIX, text_view
 from letterpress.recommenders import get_recommender
 
 SUBJECT_LINE = get_recommender("subject_line")
@@ -30,16 +39,32 @@ TEXTS = [
 needs_weights = pytest.mark.skipif(model.find_weights() is None, reason="the extra `text` is not installed")
 
 
-def for_request(texts: list[str]) -> NDArray[np.float32]:
-    columns = columns_for_request(
+def request_columns(texts: Sequence[str | None]) -> Columns:
+    return columns_for_request(
         SUBJECT_LINE,
         CampaignContext(campaign_id="c"),
         attribute_rows(SUBJECT_LINE, [{}] * len(texts)),
-        [{"text": text} for text in texts],
+        [{} if text is None else {"text": text} for text in texts],
         {"item": np.zeros((len(texts), len(WINDOWS) * len(COUNT_NAMES)), np.int64)},
         datetime(2026, 1, 5, tzinfo=UTC),
     )
-    return compute_features(SUBJECT_LINE, columns)
+
+
+def for_request(texts: Sequence[str | None]) -> NDArray[np.float32]:
+    return compute_features(SUBJECT_LINE, request_columns(texts))
+
+
+def batch_columns(texts: Sequence[str | None]) -> Columns:
+    table = pa.table({"text": pa.array(texts, pa.string())})
+    return columns_for_batch(SUBJECT_LINE, _completed(table, SUBJECT_LINE))
+
+
+def text_features(columns: Columns) -> NDArray[np.float32]:
+    """What the view `text` alone fills `(n, n_features)`: sentences cost 10 ms a text."""
+    view = text_view(SUBJECT_LINE)
+    out = np.empty((len(view.features), columns.n_rows), np.float32)
+    view.fill(columns, out)
+    return np.ascontiguousarray(out.T)
 
 
 def counted(text: str) -> dict[str, float]:
@@ -50,6 +75,42 @@ def test_batch_and_request_agree_bit_for_bit() -> None:
     batch = features_of_table(pa.table({"text": TEXTS}), SUBJECT_LINE)
     alone = np.concatenate([for_request([text]) for text in TEXTS])
     assert batch.tobytes() == for_request(TEXTS).tobytes() == alone.tobytes()
+
+
+ANY_TEXT = (
+    st.none() | st.text(max_size=200) | st.sampled_from(["", "🎉" * 60, "👩\u200d👩\u200d👧", "x?" * 3000])
+)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(texts=st.lists(ANY_TEXT, min_size=1, max_size=12))
+def test_whatever_is_written_batch_and_request_count_alike(texts: list[str | None]) -> None:
+    alone = np.concatenate([text_features(request_columns([text])) for text in texts])
+    assert text_features(batch_columns(texts)).tobytes() == alone.tobytes()
+
+
+def test_a_hundred_thousand_texts_have_the_bits_of_their_requests() -> None:
+    """Slates of one and of 33, in which every eighth text has signs of any script and some are empty."""
+    rng = np.random.default_rng(11)
+    words = np.array(["You", "won't", "BELIEVE", "5", "free,", "best!", "video…", "why?", "(naïve)", "🎉"])
+    signs = np.array(
+        [chr(code) for code in (*range(33, 0x600), *range(0x4E00, 0x4F00), *range(0x1F600, 0x1F650))]
+    )
+
+    def draw() -> str:
+        if rng.random() < 0.125:
+            return "".join(rng.choice(signs, rng.integers(0, 12)))
+        return " ".join(words[rng.integers(0, len(words), rng.integers(1, 6))])
+
+    pool = [draw() for _ in range(20_000)]
+    slates = [
+        [pool[at] for at in rng.integers(0, len(pool), 1 if number % 4 == 0 else 33)]
+        for number in range(4000)
+    ]
+    requested = np.concatenate([text_features(request_columns(texts)) for texts in slates])
+    together = text_features(batch_columns([text for texts in slates for text in texts]))
+    assert len(together) == 100_000
+    assert together.tobytes() == requested.tobytes()
 
 
 def test_what_a_reader_would_count_is_counted() -> None:
