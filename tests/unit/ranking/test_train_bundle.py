@@ -14,6 +14,7 @@ from letterpress.errors import NotEnoughDataError
 from letterpress.ranking.bundle import ModelBundle
 from letterpress.ranking.train_bundle import train_bundle
 from letterpress.ranking.train_ranker import FitPlan, train_ranker
+from letterpress.recommenders.declaration import Objective
 
 MakeSlates = Callable[..., TrainingSet]
 
@@ -46,6 +47,21 @@ def test_the_manifest_says_what_the_model_was_trained_on(split: Split) -> None:
 
 def test_equal_data_give_an_equal_bundle(split: Split) -> None:
     assert train(split).sha256 == train(split).sha256
+
+
+@pytest.mark.parametrize("objective", ["listwise", "pointwise"])
+def test_two_threads_give_the_bundle_of_one(make_slates: MakeSlates, objective: Objective) -> None:
+    declared = replace(PETS, objective=objective)
+    large = Split(
+        train=make_slates(1500, seed=1),
+        valid=make_slates(300, seed=2, first_at=2000),
+        test=make_slates(30, seed=3, first_at=3000),
+    )
+    one, two = (
+        train_bundle(declared, large, snapshot="s1", seed=7, threads=threads, plan=FitPlan(rounds=40)).sha256
+        for threads in (1, 2)
+    )
+    assert one == two
 
 
 def test_nothing_that_the_test_slates_hold_changes_the_model(split: Split) -> None:
