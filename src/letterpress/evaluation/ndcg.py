@@ -10,11 +10,15 @@ from letterpress.evaluation.groups import groups_of_rows, order_best_first, requ
 Floats = NDArray[np.float64]
 
 
+GROUPS_AT_ONCE = 4096
+"""As many as stay in a core's cache: all of 100,000 slates at once took twice the time a slate."""
+
+
 def _discounts(group_offsets: NDArray[np.int64], groups: NDArray[np.int64], k: int) -> Floats:
     ranks = np.arange(len(groups)) - group_offsets[:-1][groups]
-    weights: Floats = 1.0 / np.log2(ranks + 2.0)
-    weights[ranks >= k] = 0.0
-    return weights
+    weights: Floats = 1.0 / np.log2(np.arange(int(ranks.max()) + 1) + 2.0)
+    weights[k:] = 0.0
+    return weights[ranks]
 
 
 def _expected_gains(scores: Floats, gains: Floats, groups: NDArray[np.int64]) -> Floats:
@@ -42,11 +46,21 @@ def dcg_per_group(
     """
     exact_scores, exact_gains = scores.astype(np.float64), gains.astype(np.float64)
     require_sound(exact_scores, exact_gains, group_offsets, k)
+    gained = np.zeros(len(group_offsets) - 1)
+    for first in range(0, len(gained), GROUPS_AT_ONCE):
+        offsets = group_offsets[first : first + GROUPS_AT_ONCE + 1]
+        rows = slice(offsets[0], offsets[-1])
+        gained[first : first + GROUPS_AT_ONCE] = _dcg_of_some(
+            exact_scores[rows], exact_gains[rows], offsets - offsets[0], k
+        )
+    return gained
+
+
+def _dcg_of_some(scores: Floats, gains: Floats, group_offsets: NDArray[np.int64], k: int) -> Floats:
     groups = groups_of_rows(group_offsets)
     if not len(groups):
         return np.zeros(len(group_offsets) - 1)
-    discounts = _discounts(group_offsets, groups, k)
-    weighted = _expected_gains(exact_scores, exact_gains, groups) * discounts
+    weighted = _expected_gains(scores, gains, groups) * _discounts(group_offsets, groups, k)
     return np.bincount(groups, weighted, len(group_offsets) - 1)
 
 

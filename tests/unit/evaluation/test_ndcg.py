@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score
 
-from letterpress.evaluation.ndcg import ndcg_per_group
+from letterpress.evaluation.ndcg import GROUPS_AT_ONCE, dcg_per_group, ndcg_per_group
 
 
 @settings(max_examples=60, deadline=None)
@@ -68,3 +68,16 @@ def test_unsound_input_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match="expected"):
         ndcg_per_group(np.array(scores), np.array(gains), np.array(offsets), k)
+
+
+def test_more_groups_than_are_taken_at_once_are_each_worth_what_they_are_alone() -> None:
+    generator = np.random.default_rng(5)
+    sizes = generator.integers(0, 5, GROUPS_AT_ONCE * 2 + 7)
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    scores, gains = generator.integers(0, 3, offsets[-1]) / 2, generator.integers(0, 3, offsets[-1]) * 0.3
+    whole = dcg_per_group(scores, gains, offsets, 2)
+    for group in (0, GROUPS_AT_ONCE - 1, GROUPS_AT_ONCE, 2 * GROUPS_AT_ONCE, len(sizes) - 1):
+        rows = slice(offsets[group], offsets[group + 1])
+        assert whole[group] == dcg_per_group(scores[rows], gains[rows], np.array([0, sizes[group]]), 2)[0]
+    assert len(whole) == len(sizes)
+    assert np.count_nonzero(whole) > len(sizes) / 2
