@@ -1,4 +1,4 @@
-"""A hundred thousand served feature vectors, computed again from raw: how many differ, in what time."""
+"""A hundred thousand served feature vectors, computed again from raw: how many differ, and what it costs."""
 
 from __future__ import annotations
 
@@ -56,15 +56,15 @@ def measure() -> list[Figure]:
         clock = ManualClock(BEGIN + timedelta(days=DAYS, minutes=1))
         prepare(settings, clock)
         serve(settings, clock)
-        started = time.perf_counter()
+        started = time.process_time()
         found = audit_skew(settings, vectors=PARTS * SLATES * PLACES, clock=clock)
-        seconds = time.perf_counter() - started
+        seconds = time.process_time() - started
     features = len(feature_names(get_recommender(RECOMMENDER)))
     return [
         figure("vectors compared", found["compared"], "vectors", ">= 100000"),
         figure("features of a vector", features, "features"),
         figure("vectors that differ in any bit", found["mismatches"], "vectors", "= 0"),
-        figure("audit of 100,000 vectors", seconds * 1e5 / max(1, found["compared"]), "s"),
+        figure("audit of 100,000 vectors", seconds * 1e5 / max(1, found["compared"]), "s of CPU"),
     ]
 
 

@@ -17,7 +17,7 @@ from letterpress.atomic_file import write_atomically
 from letterpress.clock import SystemClock
 from letterpress.features import feature_names, schema_hash
 from letterpress.lake.known_items import ItemDescription
-from letterpress.lake.recent_slates import nothing_recent, write_recent
+from letterpress.lake.recent_slates import RecentSlates, nothing_recent, write_recent
 from letterpress.lake.snapshot_export import write_entity, write_items
 from letterpress.lake.snapshot_layout import (
     COUNT_NAMES,
@@ -45,15 +45,20 @@ NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 ENHANCEMENTS = dict(IMAGE_ENHANCEMENT.item_vocabularies)["enhancement"]
 
 
-def write_snapshot(home: Home, *, items: int = 1000, seed: int = 0) -> str:
-    """Publish a snapshot that knows `items` items of one tenant for every recommender; its id."""
+def write_snapshot(
+    home: Home, *, items: int = 1000, seed: int = 0, recent: RecentSlates | None = None
+) -> str:
+    """Publish a snapshot that knows `items` items of one tenant for every recommender; its id.
+
+    Without `recent` no slate was shown in the days before it.
+    """
     staged = home.snapshots / f".staged-{seed}"
     entries = {}
     for name, recommender in RECOMMENDERS.items():
         (staged / name).mkdir(parents=True)
         rows = _write_entities(staged / name, items, seed)
         rows["items"] = _write_items(staged / name, recommender, items, seed)
-        write_recent(staged / name, nothing_recent(items))
+        write_recent(staged / name, recent or nothing_recent(items))
         (staged / name / "training.parquet").write_bytes(b"")
         entries[name] = RecommenderEntry(
             recommender.attributes, feature_names(recommender), schema_hash(recommender), rows

@@ -19,6 +19,8 @@ and 720 runs of an hour would take hours. A range leaves what its hours one by o
 
 **When it fails** the service goes on with the last good snapshot.
 - a model or its test: the log of that task names the rows; mend the model or the data, clear the task.
+- a model, because its columns are out of sync or missing: the warehouse was built by another version. Pause
+  this DAG, run `letterpress features --full-refresh`, which says what differs, and go on.
 - `publish_features`, gate failed: the message names suite, expectation and numbers; nothing was published.
   Mend the sender or the model, ingest or build again, and trigger the range.
 - `publish_features`, otherwise: the disk is full or the warehouse is locked by another program; the

@@ -28,7 +28,7 @@ REACTED_DAYS = 7
 """For so long after it was shown a slate is known here; later reactions wait for the next snapshot."""
 MOST_WAITING = 100_000
 """Reactions to slates that nobody knows yet; of more, the newest are kept."""
-_NAMES = ("hashes", "keys", "hours", "chosen", "reactions", "waiting", "items_known_at")
+_NAMES = ("hashes", "keys", "hours", "arrived", "chosen", "reactions", "waiting", "items_known_at")
 WAITING = ("slate", "place", "received_at", "hour", "count", "amount")
 """Hashes of (recommender, tenant, slate) and (tenant, slate, item), microseconds of arrival, the hour in
 which it happened, which of `COUNT_NAMES` it is, and how often."""
@@ -51,6 +51,8 @@ class RecentSlates:
     """(n, entities): rows in the key tables of `ENTITIES`; the length of a table where a part is missing."""
     hours: NDArray[np.int32]
     """In which the slate was shown, since 1970."""
+    arrived: NDArray[np.int32]
+    """In which its first copy arrived."""
     chosen: NDArray[np.bool_]
     reactions: NDArray[np.uint64]
     """Sorted hashes of the interactions and outcomes that had arrived by then."""
@@ -72,10 +74,11 @@ class RecentSlates:
         """Raises StorageError when the files do not fit each other."""
         found = cls(*(np.asarray(np.load(folder / file_of(name), mmap_mode="r")) for name in _NAMES))
         n = len(found.hashes)
-        if (found.keys.shape, len(found.hours), len(found.chosen)) != ((n, len(ENTITIES)), n, n):
+        lengths = {len(found.hours), len(found.arrived), len(found.chosen)}
+        if found.keys.shape != (n, len(ENTITIES)) or lengths != {n}:
             raise StorageError(
                 f"expected {n} recent slate items in {folder}, found keys of {found.keys.shape}, "
-                f"{len(found.hours)} hours. Run `letterpress features` to publish a new snapshot."
+                f"{sorted(lengths)} hours and choices. Run `letterpress features` to publish a new snapshot."
             )
         return found
 
@@ -105,6 +108,7 @@ def export_recent(
     slates: pa.Table = connection.sql(
         "select md5_number_lower(concat_ws($separator, tenant, slate_id, item_id)) as hash, "  # noqa: S608 - our own names
         "cast(epoch_us(shown_at) // 3600000000 as integer) as hour, "
+        "cast(epoch_us(shown_as_of_at) // 3600000000 - 1 as integer) as arrived, "
         f"coalesce(chosen_as_of_at <= $as_of, false) as chosen, {names} from fct_slate_items "
         "where recommender = $recommender and shown_as_of_at <= $as_of and shown_at >= $since order by hash",
         params=values,
@@ -118,6 +122,7 @@ def export_recent(
             slates["hash"].to_numpy(),
             keys,
             slates["hour"].to_numpy(),
+            slates["arrived"].to_numpy(),
             slates["chosen"].to_numpy(),
             _reactions(connection, values),
             _waiting(connection, values),
@@ -138,6 +143,7 @@ def nothing_recent(items: int) -> RecentSlates:
     return RecentSlates(
         np.zeros(0, np.uint64),
         np.zeros((0, len(ENTITIES)), np.int32),
+        np.zeros(0, np.int32),
         np.zeros(0, np.int32),
         np.zeros(0, np.bool_),
         np.zeros(0, np.uint64),

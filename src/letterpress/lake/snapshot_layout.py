@@ -14,7 +14,7 @@ import msgspec
 from letterpress.errors import StorageError, as_clause
 from letterpress.settings import Home
 
-FORMAT = 3
+FORMAT = 4
 COUNT_NAMES = ("shown", "chosen", "delivered", "clicked", "converted", "unsubscribed")
 ENTITIES: dict[str, tuple[str, ...]] = {
     "item": ("tenant", "item_id"),

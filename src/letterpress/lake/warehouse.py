@@ -10,6 +10,8 @@ import duckdb
 from letterpress.errors import BrokenError, StorageError, as_clause
 from letterpress.settings import Home
 
+_COLUMNS = "select table_name, column_name from duckdb_columns() where not internal"
+
 
 @contextmanager
 def connect_warehouse(home: Home, *, read_only: bool, threads: int) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -42,3 +44,16 @@ def connect_warehouse(home: Home, *, read_only: bool, threads: int) -> Iterator[
         yield connection
     finally:
         connection.close()
+
+
+def columns_of_tables(home: Home, *, threads: int) -> dict[str, set[str]]:
+    """The columns by name of every table and view in the warehouse.
+
+    Raises:
+        BrokenError, StorageError: as of `connect_warehouse`.
+    """
+    found: dict[str, set[str]] = {}
+    with connect_warehouse(home, read_only=True, threads=threads) as connection:
+        for table, column in connection.execute(_COLUMNS).fetchall():
+            found.setdefault(table, set()).add(column)
+    return found

@@ -23,6 +23,7 @@ from letterpress.lake.partitions import HourRange, format_hour
 from letterpress.lake.raw_readers import settle_raw
 from letterpress.lake.raw_schema import ANCHOR_RECOMMENDER, ensure_anchors
 from letterpress.log import log_step
+from letterpress.orchestration.older_marts import refuse_older_marts
 from letterpress.settings import Settings, child_environment
 
 _RUN_DBT = "from dbt.cli.main import cli; cli()"
@@ -43,9 +44,11 @@ def build_features(
         NotEnoughDataError: raw is empty.
         GateFailedError: a data test failed; the marts are written, nothing is published.
         AlreadyRunningError: another process writes the warehouse.
-        BrokenError: a model could not be built; its rows are as they were.
+        BrokenError: a model could not be built, or the marts are of another version; rows are as they were.
     """
     changed = HourRange.parse(range_text) if range_text else None
+    if not full_refresh:
+        refuse_older_marts(settings)
     start_build(settings, changed)
     arguments = [
         "build",

@@ -197,7 +197,8 @@ class LiveCounts:
         name = hash_name(slate.recommender, slate.tenant, slate.slate_id)
         hour = microseconds(slate.received_at) // HOUR
         items = self.slates.add(slate, name)
-        if items or hour < self.first_hour:  # the snapshot holds no sessions
+        # The snapshot holds no sessions, but it knows of what the first copy may not be in the log any more.
+        if items or self.slates.arrived_before(slate) == hour:
             self.sessions.show(slate, name)
         gains: list[Gain] = [(hour, items, _SHOWN, 1)] if items else []
         for reaction in self.slates.take_waiting(name):

@@ -113,7 +113,7 @@ class LiveSlates:
     def add(self, slate: LiveSlate, name: int) -> list[Group]:
         """The group of each item of the slate `name`, known from now on; none when it was known before."""
         item_ids = tuple(dict.fromkeys([place.item_id for place in slate.items]))
-        if name in self._slates or self._is_in_snapshot(slate, item_ids[0]):
+        if name in self._slates or self.arrived_before(slate) is not None:
             return []
         received, shown = microseconds(slate.received_at), microseconds(slate.occurred_at)
         enhancements = self._descriptions.enhancements(
@@ -179,11 +179,13 @@ class LiveSlates:
             for row in self.snapshot.recent(recommender).waiting[::-1].tolist():
                 self.wait(Reaction(recommender, *row))
 
-    def _is_in_snapshot(self, slate: LiveSlate, item_id: str) -> bool:
+    def arrived_before(self, slate: LiveSlate) -> int | None:
+        """The hour in which its first copy arrived, where the snapshot holds the slate; else None."""
         if slate.recommender not in self.snapshot.manifest.recommenders:
-            return False
+            return None
         recent = self.snapshot.recent(slate.recommender)
-        return recent.find(hash_name(slate.tenant, slate.slate_id, item_id)) is not None
+        row = recent.find(hash_name(slate.tenant, slate.slate_id, slate.items[0].item_id))
+        return None if row is None else int(recent.arrived[row])
 
     def _find_in_snapshot(self, reaction: Reaction) -> KnownPlace | None:
         if reaction.recommender not in self.snapshot.manifest.recommenders:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from bench.synthetic_home import TENANT, write_snapshot
 
@@ -16,9 +17,10 @@ from letterpress.clock import ManualClock
 from letterpress.lake.live_erasure import erase_from_live, retain_in_live
 from letterpress.lake.live_log import live_log_folder, lost_until
 from letterpress.lake.received_mark import ReceivedMark
+from letterpress.lake.recent_slates import hash_name, nothing_recent
 from letterpress.lake.retention import limits_of
 from letterpress.lake.service_log import log_file_name, service_log_folder
-from letterpress.lake.snapshots import COUNT_NAMES, KEY_SEPARATOR, Snapshot
+from letterpress.lake.snapshots import COUNT_NAMES, ENTITIES, KEY_SEPARATOR, Snapshot
 from letterpress.lake.subject import Subject
 from letterpress.serving import overlay as overlay_module
 from letterpress.serving.live_table import LiveTable
@@ -259,6 +261,40 @@ def test_a_session_goes_on_across_the_hour_at_which_the_snapshot_ends(bench: Ben
     again = bench.overlay.read(bench.snapshot, RECOMMENDER, {"item": [ITEM]})
     assert again is not None
     assert again.session is None
+
+
+def remember(bench: Bench, slate_id: str, *, arrived: float) -> None:
+    """Publish the snapshot anew, as one that holds a slate whose first copy arrived then."""
+    home = Home(root=bench.home.root / f"knows-{slate_id}")
+    home.snapshots.mkdir(parents=True)
+    hour = int(at(arrived).timestamp()) // 3600
+    hashes = np.array([hash_name(TENANT, slate_id, "item-1")], np.uint64)
+    keys = np.full((1, len(ENTITIES)), 10**6, np.int32)
+    hours = np.array([hour], np.int32)
+    known = replace(
+        nothing_recent(5), hashes=hashes, keys=keys, hours=hours, arrived=hours, chosen=np.zeros(1, np.bool_)
+    )
+    write_snapshot(home, items=5, recent=known)
+    bench.snapshot = Snapshot.open(home)
+
+
+@pytest.mark.parametrize(("first", "requests"), [(-125, 1), (-50, 1), (-15, 2)])
+def test_of_a_slate_that_was_sent_twice_around_a_restart_the_first_copy_counts(
+    bench: Bench, first: float, requests: int
+) -> None:
+    """A worker begins; its log goes back an hour. The second copy came ten minutes before the snapshot."""
+    remember(bench, "s0", arrived=first)
+    copies = [slate(minutes, slate_id="s0", session_id="visit") for minutes in (first, -10) if minutes > -60]
+    bench.log(*copies, slate(1, session_id="visit"))
+    bench.mark(5)
+    bench.counts()
+
+    whose = (RECOMMENDER, TENANT, "visit")
+    found = bench.overlay.read(bench.snapshot, RECOMMENDER, {"item": [ITEM]}, whose)
+
+    assert found is not None
+    assert found.session is not None
+    assert found.session[0] == requests, "the other slate, and this one where it came in the last half hour"
 
 
 def test_a_table_grows_without_forgetting() -> None:
