@@ -16,9 +16,10 @@ GROUPS_AT_ONCE = 4096
 
 def _discounts(group_offsets: NDArray[np.int64], groups: NDArray[np.int64], k: int) -> Floats:
     ranks = np.arange(len(groups)) - group_offsets[:-1][groups]
-    weights: Floats = 1.0 / np.log2(np.arange(int(ranks.max()) + 1) + 2.0)
+    weights = 1.0 / np.log2(np.arange(int(ranks.max()) + 1) + 2.0)
     weights[k:] = 0.0
-    return weights[ranks]
+    discounts: Floats = weights[ranks]
+    return discounts
 
 
 def _expected_gains(scores: Floats, gains: Floats, groups: NDArray[np.int64]) -> Floats:
