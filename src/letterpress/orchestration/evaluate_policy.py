@@ -107,14 +107,14 @@ def _uniform(shown: ShownItems, choices: int) -> NDArray[np.float64]:
 
 
 def read_policy(path: Path, shown: ShownItems) -> NDArray[np.float64]:
-    """Probabilities `(n_items, n_positions)` of a CSV file; 0 for what it does not name.
+    """Probabilities `(n_items, n_positions)` of a CSV file; 0 for items that a position does not name.
 
     Raises:
         UsageError: the file cannot be read, or its probabilities at a position are no probabilities.
     """
     places = {item: row for row, item in enumerate(shown.item_ids)}
     table = np.zeros((len(places), int(shown.positions.max()) + 1))
-    sums: dict[int, float] = {}
+    sums = dict.fromkeys(range(table.shape[1]), 0.0)
     try:
         with path.open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):

@@ -62,6 +62,7 @@ def test_a_policy_in_a_file_is_valued_by_four_estimators_that_agree(explored: Pa
     ("text", "found"),
     [
         ("item_id,position,probability\nc,1,0.7\n", "0.7000 at 1"),
+        ("item_id,position,probability\nc,1,1\n", "found 0.0000 at 2"),
         ("item_id,position,probability\nc,1,1.7\n", "probabilities in 0..1"),
         ("item_id,position\nc,1\n", "found 'probability'"),
         ("item_id,position,probability\nc,first,1\n", "found invalid literal"),
