@@ -182,13 +182,14 @@ def snips(
     rewards[generator.choice(rows, clicks, replace=False)] = 1.0
     matched = np.flatnonzero(target)
     rewards[matched] = (generator.random(len(matched)) < matched_click_rate).astype(float)
+    challenger = estimate_policy_value(rewards, logged, target, seed=1, rounds=300)
     return judge_by_snips(
         champion=estimate_policy_value(rewards, logged, logged, seed=1, rounds=300),
-        challenger=estimate_policy_value(rewards, logged, target, seed=1, rounds=300),
+        challenger=challenger,
         min_relative_gain=0.0,
         asked=Asked(1000.0, min_clicks, 0.95),
         look=look,
-        baselines={"random": estimate_policy_value(rewards, logged, target, seed=1, rounds=300)},
+        baselines={"random": challenger},
     )
 
 
