@@ -140,6 +140,7 @@ def test_counts_of_words_alone_win_on_tests_that_are_later_than_all_that_was_lea
     trained = train_challenger(settings, "subject_line")
     assert trained["parameters"]["sentences"] is False
     assert trained["split_by"] == "time"
+    assert sum(trained["shap"].values()) == pytest.approx(1.0, abs=1e-4)
     assert trained["train"]["last"] < trained["test"]["first"]
     verdict = judge_challenger(settings, "subject_line", trained["version"], clock=CLOCK)
     assert verdict["promoted"], verdict["reason"]

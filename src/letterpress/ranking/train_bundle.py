@@ -23,7 +23,7 @@ from letterpress.ranking.held_out_scores import newest_slates, score_by_halves
 from letterpress.ranking.item_cohorts import Cohort, Fit, cohorts_by_age
 from letterpress.ranking.linear_head import LinearScorer
 from letterpress.ranking.scorer import BoosterScorer, Scorer
-from letterpress.ranking.shap_shares import shap_shares
+from letterpress.ranking.shap_shares import linear_shap_shares, shap_shares
 from letterpress.ranking.text_arms import arms_of, shares_of_variance, with_evidence
 from letterpress.ranking.train_linear_head import fit_linear_head
 from letterpress.ranking.train_ranker import USUAL_PLAN, FitPlan, TrainedRanker, refit_ranker, train_ranker
@@ -137,6 +137,7 @@ def _linear_bundle(recommender: Recommender, split: Split, *, snapshot: str, see
             "importance": shares_of_variance(fitted.head.whole, learned),
             **_extents(split),
             "resiliency": trial.as_numbers([]),
+            "shap": linear_shap_shares(fitted.head.whole, both, seed=seed),
         },
         metrics={"explained": fitted.facts["explained"]},
     ).with_calibration(_linear_calibration(recommender, split, seed=seed))
