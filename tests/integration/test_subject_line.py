@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
 import os
 import shutil
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,26 @@ from numpy.typing import NDArray
 
 from letterpress.clock import ManualClock
 from letterpress.datasets.score_table import features_of_table
+from letterpress.datasets.skew_audit import NOT_ASKED
+from letterpress.errors import GateFailedError
 from letterpress.evaluation.ab_test import ArmCounts, lift_of_pick, ordered_right, significant_pairs
 from letterpress.features import feature_names, sentence_model
+from letterpress.features.text_counts import count_text
+from letterpress.lake.snapshots import Snapshot
+from letterpress.orchestration.audit_skew import audit_skew, report_skew
+from letterpress.orchestration.feature_coverage import SLOW_VIEWS
+from letterpress.orchestration.ingest_landing import ingest_landing
 from letterpress.orchestration.judge_challenger import judge_challenger
 from letterpress.orchestration.score_file import score_file
 from letterpress.orchestration.train_challenger import train_challenger
 from letterpress.ranking.linear_head import LinearScorer
+from letterpress.ranking.popularity import popularity_bundle
 from letterpress.ranking.train_linear_head import Arms, fit_linear_head
 from letterpress.recommenders import get_recommender
-from letterpress.settings import Settings
+from letterpress.registry.audits import AuditRecord, read_audit
+from letterpress.registry.publication import publish
+from letterpress.serving.service import RankingService
+from letterpress.settings import ServiceSettings, Settings
 
 CLOCK = ManualClock(datetime(2026, 1, 20, tzinfo=UTC))
 SUBJECT_LINE = get_recommender("subject_line")
@@ -149,6 +161,71 @@ def test_counts_of_words_alone_win_on_tests_that_are_later_than_all_that_was_lea
     score_file(settings, "subject_line", unseen, scored, columns={"test": "versuch", "text": "betreff"})
     asking, others = scores_by_question(scored)
     assert asking.min() > others.max()
+
+
+LINES_AT_ONCE = 8
+COUNTING = "letterpress.features.text_view.count_text"
+
+
+def ask_for_lines(settings: Settings, clock: ManualClock, *, slates: int, seed: int) -> None:
+    """Slates of lines in any script, some of them known, through the service into raw."""
+    generator, known = np.random.default_rng(seed), Snapshot.open(settings.paths).items("subject_line")
+    service = RankingService(settings, clock)
+    service.start()
+
+    async def ask() -> None:
+        for _ in range(slates):
+            clock.advance(timedelta(seconds=4))
+            lines = [*ODD, *(" ".join(generator.choice(WORDS, 4)) for _ in range(3))]
+            items = [{"item_id": str(generator.random()), "labels": {"text": line}} for line in lines]
+            items[-1] = {"item_id": known.item_id(int(generator.integers(len(known))))}
+            document = {"recommender": "subject_line", "tenant": "ab_test", "slot": "subject"}
+            campaign = {"campaign_id": str(generator.random())}
+            await service.rank_document(
+                {**document, "campaign": campaign, "items": items, "k": LINES_AT_ONCE}
+            )
+
+    try:
+        asyncio.run(ask())
+    finally:
+        service.stop()
+    clock.advance(timedelta(hours=1))
+    ingest_landing(settings, clock)
+
+
+def audited(settings: Settings, clock: ManualClock) -> AuditRecord:
+    audit_skew(settings, clock=clock)
+    record = read_audit(settings.paths, "subject_line")
+    assert record is not None
+    return record
+
+
+def test_an_audit_of_lines_that_were_served_finds_nothing_but_what_was_planted(
+    built_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sentence_model, "find_weights", lambda: None)
+    home, clock = tmp_path / "home", ManualClock(CLOCK.now())
+    settings = Settings(home=home, service=ServiceSettings(audit_share=1.0, log_flush_seconds=0.02))
+    shutil.copytree(built_home, home)
+    bundle = popularity_bundle(SUBJECT_LINE, Snapshot.open(settings.paths).snapshot_id)
+    path = bundle.save(settings.paths.registry / "bundles" / "subject_line")
+    publish(settings.paths, recommender="subject_line", version=1, bento=None, bundle=path, clock=clock)
+
+    ask_for_lines(settings, clock, slates=50, seed=4)
+    record = audited(settings, clock)
+    assert (record.compared, record.mismatches) == (SLOW_VIEWS["sentence"], 0)
+    assert record.not_comparable == {NOT_ASKED: 50 * LINES_AT_ONCE - SLOW_VIEWS["sentence"]}
+
+    monkeypatch.setattr(COUNTING, lambda text: count_text(text.replace("🎉", "")))
+    ask_for_lines(settings, clock, slates=25, seed=5)
+    monkeypatch.setattr(COUNTING, count_text)
+    record = audited(settings, clock)
+    skewed = {each["name"] for each in record.features if each["mismatches"]}
+    assert {"text_emoji", "text_characters"} <= skewed
+    assert "text_questions" not in skewed
+    assert record.mismatches >= 20
+    with pytest.raises(GateFailedError, match="text_emoji"):
+        report_skew(settings)
 
 
 @pytest.mark.reference_data

@@ -11,6 +11,17 @@ from functools import cached_property
 
 _WORD = re.compile(r"[^\W_][\w$%'\u2019-]*")
 _SENTENCE_END = re.compile(r"[.!?…]+(?=\s|$)")
+_MERGE_FIELD = re.compile(
+    r"""
+    \{\{[^{}]{1,80}\}\} | \$?\{\$?[A-Za-z_][\w.]{0,80}\}  # {{ first_name }}, ${name}, {$name}, {NAME}
+    | \*\|[^|*]{1,80}\|\* | %%[\w.]{1,80}%% | <%[^%]{1,80}%>  # *|FNAME|*, %%name%%, <%= name %>
+    """,
+    re.VERBOSE,
+)
+"""Places that a sender fills for each reader, as the usual programs write them.
+
+Their length is bounded, so that no text can be made slow to read.
+"""
 _SYLLABLE = re.compile(r"[aeiouy]+")
 
 WORD_KINDS: dict[str, str] = {
@@ -214,6 +225,12 @@ TEXT_COUNTS: tuple[TextCount, ...] = (
     ),
     _plain(
         "begins_number", "0/1", "Whether it begins with a digit.", lambda text: float(text.text[:1].isdigit())
+    ),
+    _plain(
+        "merge_fields",
+        "count",
+        "Places filled for each reader, such as {{first_name}}, *|FNAME|* or %%name%%.",
+        lambda text: float(len(_MERGE_FIELD.findall(text.text))),
     ),
     _plain("emoji", "count", "Pictographs.", lambda text: float(sum(map(_is_emoji, text.text)))),
     _plain(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from letterpress.events.codec import encoder
-from letterpress.events.personal_data import may_hold_contact
+from letterpress.events.personal_data import mask_text, may_hold_contact
 from letterpress.events.types import DescribedItem
 from letterpress.ranking.exploration import SEED_BITS
 from letterpress.recommenders import Recommender
@@ -68,4 +69,13 @@ def describe_items(
     ]
     described = [each for each in described if each.attributes or each.labels]
     texts = [each.labels for each in described]
-    return None if may_hold_contact(encoder.encode(texts)) else described
+    return None if may_hold_contact(encoder.encode(texts)) and _holds_contact(texts) else described
+
+
+def _holds_contact(texts: Sequence[Mapping[str, str]]) -> bool:
+    """Whether anything in `texts` would be masked: any sign beyond ASCII, and `%`, asks for a closer look."""
+    found: Counter[str] = Counter()
+    for each in texts:
+        for text in each.values():
+            mask_text(text, lambda: b"", found)
+    return bool(found)

@@ -121,6 +121,22 @@ def test_what_a_reader_would_count_is_counted() -> None:
     assert counted(TEXTS[0])["text_gap_words"] == 3  # what, this, next
 
 
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        ("{{first_name}}, your boots are back", 1),
+        ("Hi {{ contact.first_name | default: 'friend' }}!", 1),
+        ("*|FNAME|* and *|LNAME|*", 2),
+        ("%%name%%: 20 % off", 1),
+        ("${name}, {$name}, {NAME}, <%= name %>", 4),
+        ("50%% off, 20%% more {} {{}} [VIDEO] *bold* 5 < 6 % 2 > 1", 0),
+        ("{{" * 3000 + "*|" * 3000, 0),
+    ],
+)
+def test_places_that_are_filled_for_each_reader_are_counted(text: str, fields: int) -> None:
+    assert counted(text)["text_merge_fields"] == fields
+
+
 @pytest.mark.parametrize("text", ["", " ", "?!", "\u0000", "\ud83d", "🎉" * 50])
 def test_no_text_is_too_odd_to_count(text: str) -> None:
     assert np.isfinite(count_text(text)).all()

@@ -48,3 +48,15 @@ def test_only_what_features_look_at_is_kept_of_items_that_are_shown() -> None:
 def test_a_request_with_a_contact_in_a_text_stays_out_of_the_sample() -> None:
     lines = [RequestItem(item_id="a", labels={"text": "Write to jo@example.com today"})]
     assert describe_items(get_recommender("subject_line"), lines, ["a"]) is None
+
+
+def test_texts_of_any_script_are_in_the_sample_as_long_as_nothing_in_them_is_a_contact() -> None:
+    subject_line = get_recommender("subject_line")
+    texts = ["🎉 Nur heute: 20 % für Grüße", "新年快乐", "Скидки до вечера", "“Quoted”"]
+    lines = [RequestItem(item_id=text, labels={"text": text}) for text in texts]
+    described = describe_items(subject_line, lines, texts)
+    assert described is not None
+    assert [each.labels["text"] for each in described] == texts
+    for contact in ("🎉 jo@grüße.example.com", "Ruf an: \uff0b49 30 1234 5678"):
+        with_contact = [*lines, RequestItem(item_id="a", labels={"text": contact})]
+        assert describe_items(subject_line, with_contact, ["a"]) is None
