@@ -1,7 +1,7 @@
 {#- The slates that may look different once the raw hours [range_start, range_end) changed: one row a copy.
 
     A reaction lies in the hour of its own occurrence, not in that of its slate; a second copy of a slate may lie
-    in another hour; an item version describes what was shown, or told, after it had arrived. So touched are the
+    in another hour; an item version describes slates that arrived after it. So touched are the
     slates that lie in the range, or share their id with one that does, or are reacted to in it, or show an item
     that is described in it. Every other row stays as it is, to the bit.
 
@@ -27,9 +27,9 @@ changed_items as (
 ),
 
 shown_items as (
-    select recommender, tenant, slate_id, shown_at, received_at, unnest(items).item_id as item_id
+    select recommender, tenant, slate_id, received_at, unnest(items).item_id as item_id
     from {{ ref('stg_letterpress__slates') }}
-    where greatest(shown_at, received_at) >= (select min(received_at) from changed_items)
+    where received_at >= (select min(received_at) from changed_items)
 ),
 
 described as (
@@ -40,7 +40,7 @@ described as (
             shown_items.recommender = changed_items.recommender
             and shown_items.tenant = changed_items.tenant
             and shown_items.item_id = changed_items.item_id
-            and greatest(shown_items.shown_at, shown_items.received_at) >= changed_items.received_at
+            and shown_items.received_at >= changed_items.received_at
 ),
 
 touched as (
@@ -162,6 +162,12 @@ order by as_of_at
 {%- endif -%}
 {%- endmacro -%}
 
+{#- The hour of a slate of `fct_slate_items` before which things had to arrive to be known to it: that in which it
+    was shown or that in which it arrived, whichever is earlier. A sender's clock may be ahead of ours. -#}
+{%- macro known_hour(slate_items) -%}
+least(date_trunc('hour', {{ slate_items }}.shown_at), {{ slate_items }}.shown_as_of_at - interval 1 hour)
+{%- endmacro -%}
+
 {#- The slate hours to rewrite of rows that also depend on what was known `hours_after` hours before: all from the
     first moment on at which something else was known; with -1 hours what arrives is known at once. `more` asks for
     further hours. -#}
@@ -182,7 +188,7 @@ changed as (
 select hour from touched
 union
 select distinct slate_items.hour from {{ ref('fct_slate_items') }} as slate_items, changed
-where slate_items.shown_at >= changed.known_at
+where {{ known_hour('slate_items') }} >= changed.known_at
 {%- if more %}
 union
 {{ more }}

@@ -8,26 +8,15 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from itertools import pairwise, product
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pytest
+from tests.integration.small_world import HOURS_OF_VISIT, World, arrival, make_log
 
 from letterpress.errors import BrokenError, GateFailedError, NotEnoughDataError, UsageError
 from letterpress.events.session import SESSION_COUNTS, SESSION_SPAN
-from letterpress.events.types import (
-    Action,
-    AnyEvent,
-    CampaignContext,
-    Experiment,
-    Interaction,
-    Item,
-    Outcome,
-    OutcomeKind,
-    ShownItem,
-    Slate,
-)
+from letterpress.events.types import AnyEvent, CampaignContext, Interaction, Outcome, Slate
 from letterpress.features import entity_keys
 from letterpress.features.columns import count_column
 from letterpress.lake.partitions import HourRange
@@ -69,103 +58,14 @@ STARTS = {
         for window in WINDOWS[1:]
     },
 }
+EXAMPLES = """(
+    select examples.*, least(date_trunc('hour', shown_at), shown_as_of_at - interval 1 hour) as known_until
+    from training_examples as examples
+    inner join (select recommender, tenant, slate_id, item_id, shown_as_of_at from fct_slate_items)
+        using (recommender, tenant, slate_id, item_id)
+)"""
+"""With the hour before which things had to arrive: of the slate, or of its arrival if its clock is ahead."""
 TARGETS = ("chosen", "delivered", "clicked", "converted", "unsubscribed", "email_score")
-KINDS: tuple[tuple[OutcomeKind, int], ...] = (("delivered", 900), ("clicked", 20), ("unsubscribed", 2))
-SLATES_OF_A_VISIT = 8
-ACTIONS: tuple[Action, ...] = ("chosen", "chosen", "chosen", "dismissed")
-ENHANCEMENTS = ("original", "warm", "cool", "sharpen", "brighten")
-
-
-class World:
-    """A small seeded log: late arrivals, slates told twice, items described anew, single slots."""
-
-    def __init__(self, start: datetime, seed: int) -> None:
-        self.start = start
-        self.rng = random.Random(seed)
-        self.events: list[AnyEvent] = []
-        self._number = 0
-
-    def _common(self, tenant: str, hours: float, late_hours: float = 0.0) -> dict[str, Any]:
-        self._number += 1
-        occurred = self.start + timedelta(microseconds=round(hours * 3_600e6))
-        return {
-            "event_id": f"e{self._number}",
-            "tenant": tenant,
-            "recommender": "image_enhancement",
-            "occurred_at": occurred,
-            "received_at": occurred + timedelta(microseconds=round(late_hours * 3_600e6)),
-        }
-
-    def describe_items(self, tenant: str, hours: float) -> None:
-        for enhancement in ENHANCEMENTS:
-            self.events.append(
-                Item(
-                    **self._common(tenant, hours, self.rng.choice((0.0, 0.0, 5.0))),
-                    item_id=f"picture-{enhancement}",
-                    kind="picture_variant",
-                    attributes={"brightness": self.rng.random()},
-                    labels={"enhancement": enhancement},
-                )
-            )
-
-    def _experiment(self, original: str) -> Experiment:
-        return Experiment(experiment_id=f"x{self._number}", original_arm=f"picture-{original}")
-
-    def show_slate(self, tenant: str, hours: float) -> None:
-        rng = self.rng
-        common = self._common(tenant, hours, rng.choice((0.0, 0.0, 0.2, 3.0)))
-        names = rng.sample(ENHANCEMENTS, 3)
-        slate = Slate(
-            **common,
-            slate_id=f"s{self._number}",
-            session_id=rng.choice(("visit", None)),
-            campaign=CampaignContext(
-                campaign_id="c",
-                industry=rng.choice(("food", "travel", None)),
-                segment=rng.choice(("new", "loyal", None)),
-                send_at=common["occurred_at"] + rng.randrange(9) * HOUR if rng.random() < 0.8 else None,
-            ),
-            slot="hero",
-            policy="uniform",
-            experiment=self._experiment(names[0]) if self._number % 3 == 0 else None,
-            items=[
-                ShownItem(item_id=f"picture-{name}", position=place, propensity=0.2)
-                for place, name in enumerate(names, start=1)
-            ],
-        )
-        self.events.append(slate)
-        if rng.random() < 0.15:
-            later = common["occurred_at"] + HOUR
-            self.events.append(
-                msgspec.structs.replace(
-                    slate, event_id=slate.event_id + "-again", occurred_at=later, received_at=later
-                )
-            )
-        self._react(slate, hours)
-
-    def _react(self, slate: Slate, hours: float) -> None:
-        rng = self.rng
-        for place in slate.items:
-            about: dict[str, Any] = {"slate_id": slate.slate_id, "item_id": place.item_id}
-            if rng.random() < 0.4:
-                common = self._common(slate.tenant, hours + rng.random(), rng.choice((0.0, 4.0)))
-                self.events.append(Interaction(**common, **about, action=rng.choice(ACTIONS)))
-            for kind, most in KINDS:
-                common = self._common(slate.tenant, hours + 12 * rng.random(), rng.choice((0.0, 9.0)))
-                self.events.append(Outcome(**common, **about, kind=kind, count=rng.randrange(most)))
-
-
-def make_log(start: datetime, seed: int = 3) -> list[AnyEvent]:
-    world = World(start, seed)
-    for tenant in ("t1", "t2"):
-        for hours in (0.0, 20.0):
-            world.describe_items(tenant, hours)
-        for _ in range(60):
-            world.show_slate(tenant, 36 * world.rng.random() + 24 * world.rng.choice((0, 0, 0, 1, 5, 8, 30)))
-    for tenant in ("t1", "t2"):
-        for number in range(SLATES_OF_A_VISIT):
-            world.show_slate(tenant, 30 + number / 20)
-    return world.events
 
 
 @pytest.fixture(scope="module")
@@ -220,10 +120,6 @@ def settled_at(settings: Settings) -> datetime:
 
 def slate_keys(table: pa.Table) -> list[tuple[str, str]]:
     return list(zip(table["tenant"].to_pylist(), table["slate_id"].to_pylist(), strict=True))
-
-
-def arrival(event: AnyEvent) -> datetime:
-    return event.received_at or event.occurred_at
 
 
 def hour_of(event: AnyEvent) -> datetime:
@@ -307,11 +203,10 @@ def test_an_outcome_that_comes_before_its_slate_waits_and_joins_later(
 
 @pytest.fixture(scope="module")
 def cut(
-    tmp_path_factory: pytest.TempPathFactory, log: list[AnyEvent], write_raw: WriteRaw
+    tmp_path_factory: pytest.TempPathFactory, log: list[AnyEvent], write_raw: WriteRaw, start: datetime
 ) -> tuple[Settings, datetime]:
-    """A home that was built from what had arrived before an hour in which slates are shown, and that hour."""
-    slates = sorted(hour_of(event) for event in log if isinstance(event, Slate))
-    hour = slates[2 * len(slates) // 3]
+    """A home built of what had arrived before the hour in which all tenants are visited, and that hour."""
+    hour = start + HOURS_OF_VISIT * HOUR
     settings = Settings(home=tmp_path_factory.mktemp("cut"))
     write_raw(settings.paths.raw, [event for event in log if arrival(event) < hour])
     run_models(settings)
@@ -337,8 +232,8 @@ def test_a_snapshot_serves_the_counts_that_training_says_were_known(
     settings, hour = cut
     publish_features(settings)
     snapshot = Snapshot.open(settings.paths)
-    rows = read_table(built, f"from training_examples where hour = '{hour:%Y-%m-%dT%H}'").to_pylist()
-    assert len(rows) >= 3
+    rows = read_table(built, f"from {EXAMPLES} where known_until = '{hour:%Y-%m-%dT%H:00:00Z}'").to_pylist()
+    assert len({row["hour"] for row in rows}) > 1, "a clock that is not ours"
     for row in rows:
         labels = [dict(row["item_labels"] or ())]
         campaign = CampaignContext(
@@ -350,6 +245,12 @@ def test_a_snapshot_serves_the_counts_that_training_says_were_known(
             known = [row[count_column(entity, *each[::-1])] for each in product(WINDOWS, COUNT_NAMES)]
             assert served == known
     assert sum(row["item_delivered"] for row in rows) > 0
+
+
+def test_a_sender_whose_clock_is_ahead_fails_no_test_of_the_build(built: Settings) -> None:
+    """`built` passed them, with outcomes that were known before their slates say that they were shown."""
+    early = read_table(built, "select distinct tenant from fct_outcomes where as_of_at <= shown_at")
+    assert early["tenant"].to_pylist() == ["ahead"]
 
 
 def test_windows_hold_what_arrived_in_so_many_whole_days_and_today(built: Settings) -> None:
@@ -367,9 +268,9 @@ def test_windows_hold_what_arrived_in_so_many_whole_days_and_today(built: Settin
             built,
             f"""
             with shown as (
-                select *, date_trunc('hour', shown_at) as at, item_labels['enhancement'] as enhancement,
+                select *, known_until as at, item_labels['enhancement'] as enhancement,
                     date_part('hour', send_at) as send_hour
-                from training_examples
+                from {EXAMPLES}
             )
             select shown.slate_id, shown.item_id, {told}
             from shown left join int_slate_item_counts as told
@@ -445,10 +346,10 @@ def test_a_publication_lag_takes_the_last_hours_away(
     settings = Settings(home=tmp_path, features=FeatureSettings(publication_lag_hours=2))
     write_raw(settings.paths.raw, log)
     run_models(settings)
-    query = """
-        select tenant, item_id, date_trunc('hour', shown_at) + interval {} hour as at, max(item_shown) as n
-        from training_examples group by all order by all
-    """
+    query = f"""
+        select tenant, item_id, known_until + interval {{}} hour as at, max(item_shown) as n
+        from {EXAMPLES} group by all order by all
+    """  # noqa: S608
     late, prompt = (
         {(row["tenant"], row["item_id"], row["at"]): row["n"] for row in read_table(each, sql).to_pylist()}
         for each, sql in ((settings, query.format(0)), (built, query.format(2)))

@@ -49,8 +49,8 @@ qualify row_number() over (
 ) = 1
 """
 
-# A place whose item was not described when it was shown takes the first description, if that came no later
-# than the slate.
+# A place whose item was not described when it was shown, or had arrived if that was earlier, takes the first
+# description, if that came no later than the slate.
 _PLACES = """
 create temp table places as
 with shown as (
@@ -75,7 +75,9 @@ select
     end as enhancement
 from shown
 asof left join descriptions as told
-    on shown.tenant = told.tenant and shown.item_id = told.item_id and shown.shown_at >= told.known_at
+    on
+        shown.tenant = told.tenant and shown.item_id = told.item_id
+        and least(shown.shown_at, shown.received_at) >= told.known_at
 left join first_told on shown.tenant = first_told.tenant and shown.item_id = first_told.item_id
 """
 

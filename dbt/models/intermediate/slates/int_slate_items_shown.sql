@@ -33,19 +33,20 @@ placed as (
         place.position,
         place.score,
         place.propensity,
-        place.features as logged_features
+        place.features as logged_features,
+        least(shown_at, received_at) as known_until
     from shown
     where list_position(item_ids, place.item_id) = nth
 ),
 
--- The item as it was known when the slate was shown; failing that, its first version if that arrived no
--- later than the slate itself. What arrives afterwards never changes the row.
+-- The item as it was known when the slate was shown, or had arrived where its clock is ahead; failing that,
+-- its first version if that arrived no later than the slate. What arrives afterwards never changes the row.
 numbered as (
     select
         placed.*,
         case
-            when items.known_ats[1] <= placed.shown_at
-                then len(list_filter(items.known_ats, lambda known_at: known_at <= placed.shown_at))
+            when items.known_ats[1] <= placed.known_until
+                then len(list_filter(items.known_ats, lambda known_at: known_at <= placed.known_until))
             when items.known_ats[1] <= placed.received_at
                 then 1
         end as version
@@ -58,7 +59,7 @@ numbered as (
 )
 
 select
-    numbered.* exclude (version),
+    numbered.* exclude (version, known_until),
     versions.item_kind,
     versions.source_id,
     versions.attributes,

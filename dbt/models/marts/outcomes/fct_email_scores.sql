@@ -17,8 +17,8 @@ sent_items as (
     select
         *,
         delivered + bounced as sent,
-        date_trunc('hour', shown_at) - interval 48 hours as norm_at
-    from {{ ref('fct_slate_items') }}
+        {{ known_hour('fct_slate_items') }} - interval 48 hours as norm_at
+    from {{ ref('fct_slate_items') }} as fct_slate_items
     where
         delivered + bounced > 0
         and {{ is_slate_hour_to_rewrite(score_hours_to_rewrite()) }}

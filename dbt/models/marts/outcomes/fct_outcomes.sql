@@ -15,6 +15,7 @@ told as (
         industry,
         segment,
         send_at,
+        shown_as_of_at,
         unnest(outcome_hours) as counts
     from slate_items
 )
@@ -30,6 +31,7 @@ select
     industry,
     segment,
     send_at,
+    shown_as_of_at,
     counts.as_of_at,
     counts.delivered,
     counts.opened,

@@ -7,13 +7,14 @@
     )
 }}
 -- Counts are those that had arrived before the slate's hour began, less the declared publication lag: what a
--- snapshot published at that time, from complete hours only, would have held.
+-- snapshot published at that time, from complete hours only, would have held. A slate that says a later hour
+-- than that of its arrival has a wrong clock.
 with slate_items as (
     select
         *,
         {{ send_hour() }} as send_hour,
-        date_trunc('hour', shown_at) - interval {{ publication_lag_hours() }} hour as known_until
-    from {{ ref('fct_slate_items') }}
+        {{ known_hour('fct_slate_items') }} - interval {{ publication_lag_hours() }} hour as known_until
+    from {{ ref('fct_slate_items') }} as fct_slate_items
     where {{ is_slate_hour_to_rewrite(example_hours_to_rewrite()) }}
 ),
 
