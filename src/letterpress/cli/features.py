@@ -128,6 +128,8 @@ def _describe_audit(found: dict[str, Any]) -> str:
         f"{found['seconds']:.1f} s"
     ]
     for record in found["recommenders"]:
+        if record["not_comparable"] and not record["compared"]:
+            lines.append(f"  {record['recommender']}: unknown, as nothing of the sample could be compared")
         lines += [
             f"  {record['recommender']}: {each['name']} differs {each['mismatches']:,} times, {each['worst']}"
             for each in record["features"]

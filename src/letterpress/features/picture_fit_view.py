@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from letterpress.features.columns import Columns
 from letterpress.features.evidence_view import ShrunkenRates
 from letterpress.features.feature_view import Feature, FeatureView
+from letterpress.features.sound_declaration import require_one_of
 from letterpress.recommenders import EvidenceRate, Recommender
 
 _ON_PHONES = ("crop_share", "contrast", "edge_density")
@@ -22,7 +23,12 @@ def picture_fit_view(recommender: Recommender) -> FeatureView:
 
     The enhancement's rate in the industry is the prior of the item's, which is that of the item's in the
     segment; a lift is the ratio of a rate to its prior.
+
+    Raises:
+        ValueError: the recommender does not declare the attributes.
     """
+    for name in _ON_PHONES:
+        require_one_of(recommender, "attribute", name, recommender.attributes)
     rates = tuple(rate for rate in recommender.evidence_rates if rate.name in _RATES)
     shrunken = ShrunkenRates(recommender, [(step, rate, "birth") for step in _STEPS for rate in rates])
     believed = np.array([[rate.prior * rate.weight] for rate in rates], np.float64)

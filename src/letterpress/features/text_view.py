@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from letterpress.features.columns import Columns
 from letterpress.features.feature_view import Feature, FeatureView
 from letterpress.features.sentence_model import DIMENSIONS, sentence_vectors
+from letterpress.features.sound_declaration import MEND
 from letterpress.features.text_counts import TEXT_COUNTS, count_text
 from letterpress.recommenders import Recommender
 
@@ -59,5 +60,5 @@ def sentence_view(recommender: Recommender) -> FeatureView:
 
 def _label(recommender: Recommender) -> str:
     if recommender.text_label is None:
-        raise ValueError(f"expected {recommender.name} to declare the label of its text, found none")
+        raise ValueError(f"expected {recommender.name} to declare the label of its text, found none; {MEND}")
     return recommender.text_label

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from letterpress.features.campaign_view import campaign_view
 from letterpress.features.columns import Columns
-from letterpress.features.evidence_view import evidence_view, rate_name
+from letterpress.features.evidence_view import ENTITY_WORDS, evidence_view, rate_name
 from letterpress.features.feature_view import Feature, FeatureView, Fill, MakeView
 from letterpress.features.life import require_admitted
 from letterpress.features.picture_fit_view import picture_fit_view
@@ -19,6 +19,7 @@ from letterpress.features.picture_view import attributes_view, picture_view
 from letterpress.features.resiliency_view import resiliency_view
 from letterpress.features.send_time_view import send_time_view
 from letterpress.features.session_view import session_view
+from letterpress.features.sound_declaration import require_sound
 from letterpress.features.text_view import sentence_view, text_view
 from letterpress.recommenders import Recommender
 
@@ -76,8 +77,10 @@ def trial_plan(recommender: Recommender) -> FeaturePlan:
     """The plan of a recommender that may list candidates: to try them, not to train or serve with.
 
     Raises:
-        ValueError: it lists a feature twice, or one whose default is no number or whose source is unknown.
+        ValueError: it lists a feature twice, or one whose default is no number or whose source is unknown, or
+            what it declares to count cannot be counted.
     """
+    require_sound(recommender, VIEWS, ENTITY_WORDS)
     views = tuple(VIEWS[name](recommender) for name in recommender.feature_views)
     features = tuple(feature for view in views for feature in view.features)
     names = tuple(feature.name for feature in features)

@@ -11,7 +11,7 @@ from letterpress.clock import Clock, ScaledClock
 from letterpress.datasets.skew_audit import audit_features
 from letterpress.errors import GateFailedError
 from letterpress.lake.arrivals import ByHour, count_arrivals
-from letterpress.log import log_step
+from letterpress.log import log_step, logger
 from letterpress.orchestration.feature_coverage import SLOW_VIEWS
 from letterpress.recommenders import RECOMMENDERS, Recommender
 from letterpress.registry.audits import AuditRecord, read_audit, write_audit
@@ -32,9 +32,9 @@ def audit_skew(settings: Settings, *, vectors: int = VECTORS, clock: Clock | Non
     now = (clock or ScaledClock(home.clock)).now().isoformat()
     with log_step("audit_skew") as counts:
         arrivals = count_arrivals(home, threads=settings.threads)
-        records = [_audit(settings, each, arrivals, vectors, now) for each in RECOMMENDERS.values()]
-        for record in records:
-            write_audit(home, record)
+        found = [_audit(settings, each, arrivals, vectors, now) for each in RECOMMENDERS.values()]
+        records = [write_audit(home, record) for record in found]
+        _warn_of_unknown(records)
         write_skew_page(home.site, SkewState(audited_at=now, records=records))
         compared = sum(each.compared for each in records)
         mismatches = sum(each.mismatches for each in records)
@@ -62,14 +62,20 @@ def _audit(
     )
 
 
+def _warn_of_unknown(records: list[AuditRecord]) -> None:
+    for record in records:
+        if record.not_comparable and not record.compared:
+            logger.warning("audit_skew recommender=%s %s", record.recommender, record.describe())
+
+
 def report_skew(settings: Settings) -> None:
-    """Fail where the last audit of any recommender found skew.
+    """Fail where the last audit of any recommender that compared something found skew.
 
     Raises:
         GateFailedError: it did; says in which features.
     """
     records = [read_audit(settings.paths, name) for name in RECOMMENDERS]
-    skewed = [each for each in records if each is not None and each.mismatches]
+    skewed = [each for each in records if each is not None and each.proven.mismatches]
     if skewed:
         told = "; ".join(f"{each.recommender}: {each.describe()}" for each in skewed)
         raise GateFailedError(

@@ -51,3 +51,58 @@ def test_an_entity_that_nobody_counts_by_is_named() -> None:
 
     with pytest.raises(ValueError, match="source of features of mistaken, found 'moon_phase'"):
         count_row(recommender, "moon_phase", "clicked")
+
+
+RATE = EvidenceRate("click", "clicked", "delivered", prior=0.01, weight=10.0)
+MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
+    "an unknown view": (
+        {"feature_views": ("evidenc",)},
+        r"the view of mistaken .*evidence, .*found 'evidenc'",
+    ),
+    "an unknown entity": (
+        {"evidence_entities": ("item", "moon")},
+        r"the entity .*item_segment.*found 'moon'",
+    ),
+    "an attribute that is not declared": (
+        {"feature_views": ("picture_fit",), "attributes": ("contrast",)},
+        r"the attribute of mistaken among contrast, found 'crop_share'",
+    ),
+    "a text without a label": (
+        {"feature_views": ("text",), "text_label": None},
+        r"mistaken to declare the label of its text, found none",
+    ),
+    "a prior that is text": (
+        {"evidence_rates": (replace(RATE, prior="0.1"),)},
+        r"the prior .* rate click .*'0.1'",
+    ),
+    "a prior without end": (
+        {"evidence_rates": (replace(RATE, prior=float("inf"), weight=0.0),)},
+        r"the prior from 0 to 1 of rate click of mistaken, found inf",
+    ),
+    "a weight of nothing": (
+        {"evidence_rates": (replace(RATE, weight=0.0),)},
+        r"the weight above 0 .*found 0.0",
+    ),
+    "a half-life that is no number": (
+        {"evidence_rates": (replace(RATE, half_life_days=float("nan")),)},
+        r"the half-life .*found nan",
+    ),
+    "a window that nobody keeps": (
+        {"evidence_rates": (replace(RATE, windows=(("item", ("2d",)),)),)},
+        r"the window of click .*decayed, found '2d'",
+    ),
+    "windows of an entity that is not counted": (
+        {"evidence_rates": (replace(RATE, windows=(("tenant", ("7d",)),)),), "evidence_entities": ("item",)},
+        r"the entity of the windows of click .*among item, found 'tenant'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_named_with_what_to_correct_and_what_to_run(name: str) -> None:
+    changes, sentence = MISTAKES[name]
+    mistaken = replace(IMAGE_ENHANCEMENT, **{"name": "mistaken", "feature_views": ("evidence",), **changes})
+    with pytest.raises(
+        ValueError, match=rf"expected {sentence}.*; correct its declaration in recommenders/ and run"
+    ):
+        views.trial_plan(mistaken)
