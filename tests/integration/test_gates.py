@@ -138,7 +138,7 @@ def test_a_fault_is_planted_for_every_critical_expectation() -> None:
     }
 
     beside_the_past = {name for name in critical if name.partition(".")[0] in RAW_FACTS}
-    assert set(RAW_FAULTS) | {"raw_events.events_arrived"} | beside_the_past == critical
+    assert set(RAW_FAULTS) | beside_the_past == critical
 
 
 @pytest.fixture
@@ -199,7 +199,7 @@ def test_a_fault_in_the_raw_log_is_caught_by_name(
 def test_an_empty_range_is_refused(raw_failures: RawFailures) -> None:
     found = raw_failures()
 
-    assert found == {"raw_events.events_arrived": "critical", "raw_slates.slates_arrived": "warning"}
+    assert found == {"raw_presence.events_arrived": "critical", "raw_slates.slates_arrived": "warning"}
 
 
 def test_missing_propensities_warn_only(

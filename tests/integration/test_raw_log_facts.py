@@ -12,10 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from letterpress.lake.ledger import FileEntry, FileReport, commit_batch
+from letterpress.lake.ledger import FileEntry, FileReport, commit_batch, open_ledger
 from letterpress.lake.partitions import HourRange
 from letterpress.lake.raw_log_facts import RAW_FACTS, RawLogContext, make_raw_log_tables
 from letterpress.lake.raw_schema import RAW_SCHEMAS, ensure_anchors, partition_path
+from letterpress.lake.removed_hours import record_removed
 from letterpress.quality.suites import read_suite
 from letterpress.settings import Home, Settings
 
@@ -80,6 +81,16 @@ def lose_an_hour(home: Home) -> None:
         edit_rows(event, lambda rows: [row for row in rows if row["occurred_at"].hour != 7])(home)
 
 
+def lose_the_day(home: Home) -> None:
+    shutil.rmtree(path_of(home, "slate", DAYS - 2).parent)
+
+
+def let_go_of_the_day(home: Home) -> None:
+    lose_the_day(home)
+    with open_ledger(home) as ledger:
+        record_removed(ledger, [(RECOMMENDER, RANGE.key.partition("--")[0])])
+
+
 def stop_deliveries(rows: Rows) -> Rows:
     return [{**row, "kind": "unsubscribed" if row["kind"] == "delivered" else row["kind"]} for row in rows]
 
@@ -103,6 +114,7 @@ def quarantine(share: float, *, repeated: float = 0.0) -> Edit:
 
 
 FAULTS: dict[str, Edit] = {
+    "raw_presence.events_arrived": lose_the_day,
     "raw_volume.no_hour_or_day_is_missing": lose_an_hour,
     "raw_mixture.kinds_of_events_are_in_proportion": edit_rows("outcome", stop_deliveries),
     "raw_categories.categories_are_known": edit_rows("slate", set_context(industry="Food & Drink")),
@@ -176,6 +188,10 @@ def test_a_fault_beside_the_past_is_caught_by_name(name: str, raw_failures: RawF
 @pytest.mark.parametrize("name", WARNINGS)
 def test_what_is_only_odd_warns(name: str, raw_failures: RawFailures) -> None:
     assert raw_failures(WARNINGS[name], name.partition(".")[0]) == {name: "warning"}
+
+
+def test_a_day_that_was_removed_on_purpose_is_no_log_that_stopped(raw_failures: RawFailures) -> None:
+    assert raw_failures(let_go_of_the_day, "raw_presence") == {}
 
 
 def test_a_log_that_ended_four_days_ago_warns(raw_failures: RawFailures, history: Home) -> None:

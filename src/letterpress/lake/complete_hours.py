@@ -12,6 +12,7 @@ from letterpress.clock import Clock
 from letterpress.lake.ledger import ledger_path, open_ledger
 from letterpress.lake.partitions import HourRange
 from letterpress.lake.received_mark import read_marks
+from letterpress.lake.removed_hours import is_whole_build_owed, strike_off_removed, take_removed
 from letterpress.lake.service_log import stamps_of_waiting
 from letterpress.lake.unbuilt_hours import oldest_unbuilt, strike_off_built, take_unbuilt
 from letterpress.settings import Home
@@ -31,13 +32,24 @@ def start_of_hour(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
+def range_to_build(home: Home, changed: HourRange | None) -> HourRange | None:
+    """`changed`, or None for all of history: also when raw lost events that marts still hold (ADR 0042)."""
+    if changed is None or not ledger_path(home).is_file():
+        return changed
+    with open_ledger(home) as ledger:
+        return None if is_whole_build_owed(ledger) else changed
+
+
 def begin_build(home: Home, changed: HourRange | None) -> None:
     """Remember what a build of `changed` (all of history when None) takes in; before it reads raw."""
     with open_ledger(home) as ledger:
         take_unbuilt(ledger, changed)
+        if changed is None:
+            take_removed(ledger)
 
 
 def finish_build(home: Home, changed: HourRange | None) -> None:
     """Say that the marts hold what the build of `changed` took in; safe to repeat."""
     with open_ledger(home) as ledger:
-        strike_off_built(ledger, changed)
+        is_whole = strike_off_removed(ledger)
+        strike_off_built(ledger, None if is_whole else changed)

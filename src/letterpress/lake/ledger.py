@@ -19,6 +19,7 @@ from letterpress.lake.durability import sync_paths
 from letterpress.lake.identity import NO_CHANGE, IdentityChange, RunFile
 from letterpress.lake.landing import delete_landed
 from letterpress.lake.partitions import HourRange, coalesce_hours, format_hour, parse_hour
+from letterpress.lake.removed_hours import SCHEMA as REMOVED_HOURS
 from letterpress.lake.stored_files import SCHEMA as STORED_FILES
 from letterpress.lake.stored_files import (
     StoredFile,
@@ -110,7 +111,7 @@ def open_ledger(home: Home) -> Iterator[sqlite3.Connection]:
         connection = sqlite3.connect(path, timeout=30.0)
         try:
             connection.execute("pragma secure_delete = on")  # the names of landed files are their senders'
-            connection.executescript(_SCHEMA + STORED_FILES + UNBUILT_HOURS)
+            connection.executescript(_SCHEMA + STORED_FILES + UNBUILT_HOURS + REMOVED_HOURS)
             with connection:
                 yield connection
         finally:

@@ -26,9 +26,11 @@ from letterpress.lake.gate_views import (
 )
 from letterpress.lake.ledger import ledger_path, open_ledger
 from letterpress.lake.partitions import DAY, HOUR, HourRange, format_hour
+from letterpress.lake.removed_hours import count_removed
 from letterpress.settings import Home
 
 RAW_FACTS = (
+    "raw_presence",
     "raw_volume",
     "raw_mixture",
     "raw_categories",
@@ -75,6 +77,7 @@ def make_raw_log_tables(
             weeks = 0
         else:
             weeks = known_weeks(home, span)
+        _make_presence(connection, home, hours)
         _make_weeks(connection, home, span, weeks)
         connection.execute(f"create table raw_volume as {_VOLUME}")
         connection.execute(f"create table raw_mixture as {_MIXTURE}")
@@ -331,6 +334,19 @@ def _make_arrivals(connection: duckdb.DuckDBPyConnection, home: Home, hours: Hou
         "coalesce($again / nullif($read, 0), 0)::double as share_repeated, "
         f"({_UNKNOWN_FIELDS}) as share_with_unknown_fields",
         {"read": read, "bad": quarantined, "again": duplicate},
+    )
+
+
+def _make_presence(connection: duckdb.DuckDBPyConnection, home: Home, hours: HourRange) -> None:
+    """`raw_presence`: one row, how many events there are, and hours of which some were removed on purpose."""
+    emptied = 0
+    if ledger_path(home).is_file():
+        with open_ledger(home) as ledger:
+            emptied = count_removed(ledger, hours)
+    connection.execute(
+        "create table raw_presence as select events, $emptied as emptied, events + emptied as accounted_for "
+        "from (select count(*) as events from raw_events)",
+        {"emptied": emptied},
     )
 
 

@@ -27,6 +27,7 @@ from letterpress.lake.parquet_file import read_rows, read_texts
 from letterpress.lake.partition_file import hours_of_rows, write_partition
 from letterpress.lake.partitions import format_hour
 from letterpress.lake.raw_schema import ANCHOR_RECOMMENDER
+from letterpress.lake.removed_hours import record_removed
 from letterpress.lake.stored_files import (
     describe_moves,
     drop_records,
@@ -88,7 +89,11 @@ class Rewrite:
     files: list[RewrittenFile] = field(default_factory=list)
     moves: list[tuple[Path, Path]] = field(default_factory=list)
     hours: set[tuple[str, str]] = field(default_factory=set)
-    """(recommender, hour) whose rows changed; unlinking changes nothing that is built on raw."""
+    """(recommender, hour) whose rows changed. Unlinking changes no count; the pace of a session, which a
+    build of all history can no longer tell then, stays as increments wrote it (ADR 0035).
+    """
+    emptied: set[tuple[str, str]] = field(default_factory=set)
+    """Those of `hours` that lost rows."""
     looked_at: int = 0
 
     @property
@@ -144,6 +149,7 @@ def _stage_file(home: Home, path: Path, change: Change, found: Rewrite, folder: 
     overwritten = _any_of(change.overwrite) & ~change.remove if change.overwrite else np.zeros(0, bool)
     if change.changed.any():
         found.hours |= _hours(path, change.changed)
+        found.emptied |= _hours(path, change.remove)
     before, after = hash_stored(path), ""
     if folder is not None:
         staged = folder / f"rewrite-{len(found.moves):06d}.parquet"
@@ -194,7 +200,8 @@ def _write_changed(path: Path, change: Change, staged: Path) -> None:
 def commit_rewrite(home: Home, staged: Rewrite, note: Callable[[sqlite3.Connection], None]) -> None:
     """Record what is staged, with whatever `note` writes into the ledger, and put it in place.
 
-    The hours that rows were removed from wait to be announced like late ones.
+    The hours that rows were removed from wait to be announced like late ones, and the next build writes all
+    of history.
     """
     sync_paths([*(source for source, _ in staged.moves), *{source.parent for source, _ in staged.moves}])
     written = describe_moves(home, staged.moves)
@@ -209,6 +216,7 @@ def commit_rewrite(home: Home, staged: Rewrite, note: Callable[[sqlite3.Connecti
             "on conflict do update set batch = excluded.batch, announced = 0",
             [(recommender, hour, batch) for recommender, hour in sorted(staged.hours)],
         )
+        record_removed(ledger, staged.emptied)
         insert_moves(ledger, home, staged.moves)
         note(ledger)
     finish_moves(home)

@@ -18,10 +18,11 @@ from letterpress.errors import (
     StorageError,
 )
 from letterpress.lake.arrivals import note_arrivals
-from letterpress.lake.complete_hours import begin_build
+from letterpress.lake.complete_hours import begin_build, range_to_build
 from letterpress.lake.partitions import HourRange, format_hour
 from letterpress.lake.raw_readers import settle_raw
 from letterpress.lake.raw_schema import ANCHOR_RECOMMENDER, ensure_anchors
+from letterpress.lake.whole_raw import require_whole_raw
 from letterpress.log import log_step
 from letterpress.orchestration.older_marts import refuse_older_marts
 from letterpress.settings import Settings, child_environment
@@ -36,12 +37,13 @@ def build_features(
 ) -> dict[str, Any]:
     """Bring the marts up to date with raw and run the data tests; what was built, in numbers.
 
-    `range_text` names the raw hours that changed, e.g. `2026-01-05T03--2026-01-05T04`; without it all of
-    history is written again.
+    `range_text` names the raw hours that changed, e.g. `2026-01-05T03--2026-01-05T04`; without it, and after
+    a removal, all of history is written again.
 
     Raises:
         UsageError: the range is none.
         NotEnoughDataError: raw is empty.
+        StorageError: a file of raw is missing; nothing was built.
         GateFailedError: a data test failed; the marts are written, nothing is published.
         AlreadyRunningError: another process writes the warehouse.
         BrokenError: a model could not be built, or the marts are of another version; rows are as they were.
@@ -49,7 +51,7 @@ def build_features(
     changed = HourRange.parse(range_text) if range_text else None
     if not full_refresh:
         refuse_older_marts(settings)
-    start_build(settings, changed)
+    changed = start_build(settings, changed)
     arguments = [
         "build",
         "--exclude-resource-type",
@@ -58,11 +60,11 @@ def build_features(
     if full_refresh:
         arguments.append("--full-refresh")
     started = time.perf_counter()
-    with log_step("build_features", range=range_text or "all") as counts:
+    with log_step("build_features", range=changed.key if changed else "all") as counts:
         results = run_dbt(settings, arguments, changed)
         counts.update(models=_count(results, "model"), tests=_count(results, "test"))
     return {
-        "range": range_text,
+        "range": changed.key if changed else None,
         "models": _count(results, "model"),
         "tests": _count(results, "test"),
         "seconds": round(time.perf_counter() - started, 3),
@@ -90,16 +92,20 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def start_build(settings: Settings, changed: HourRange | None) -> None:
-    """Get raw ready to be read, and remember what the build of `changed` will have taken in.
+def start_build(settings: Settings, changed: HourRange | None) -> HourRange | None:
+    """The hours to build, None for all, once raw is ready to be read; remembers what the build takes in.
 
     Raises:
         NotEnoughDataError: no event was ever brought into raw.
         AlreadyRunningError: another process changes raw.
+        StorageError: a file of raw is missing.
     """
     require_raw_events(settings)
+    require_whole_raw(settings.paths)
     note_arrivals(settings.paths, threads=settings.threads)
-    begin_build(settings.paths, changed)
+    to_build = range_to_build(settings.paths, changed)
+    begin_build(settings.paths, to_build)
+    return to_build
 
 
 def require_raw_events(settings: Settings) -> None:

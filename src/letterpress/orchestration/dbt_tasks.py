@@ -8,13 +8,16 @@ from typing import Any
 from cosmos import DbtTaskGroup, ExecutionConfig, LoadMode, ProfileConfig, ProjectConfig, RenderConfig
 from cosmos.constants import ExecutionMode, InvocationMode, TestBehavior
 
+from letterpress.lake.complete_hours import range_to_build
 from letterpress.lake.partitions import HourRange, format_hour
 from letterpress.orchestration.airflow_environment import WAREHOUSE_POOL
 from letterpress.settings import read_settings
 
 
 def range_bounds(dag_run: Any, params: Mapping[str, Any]) -> list[str]:
-    """First hour and end hour (exclusive) of the run's partition; empty strings when it has none.
+    """First hour and end hour (exclusive) of what the run builds; empty strings for all of history.
+
+    That is its partition, unless raw lost events since the last build.
 
     Raises:
         UsageError: the partition is no range of hours. It ends up in SQL, so nothing else may pass.
@@ -22,7 +25,9 @@ def range_bounds(dag_run: Any, params: Mapping[str, Any]) -> list[str]:
     key = dag_run.partition_key or params.get("partition")
     if not key:
         return ["", ""]
-    hours = HourRange.parse(str(key))
+    hours = range_to_build(read_settings().paths, HourRange.parse(str(key)))
+    if hours is None:
+        return ["", ""]
     return [format_hour(hours.start), format_hour(hours.end)]
 
 

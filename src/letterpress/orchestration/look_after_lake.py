@@ -15,6 +15,7 @@ from letterpress.lake.ledger_balance import check_balance, count_raw
 from letterpress.lake.live_erasure import retain_in_live
 from letterpress.lake.retention import limits_of, retain
 from letterpress.lake.verify import verify_lake
+from letterpress.lake.whole_raw import forget_missing
 from letterpress.log import log_step
 from letterpress.settings import Settings
 
@@ -98,7 +99,7 @@ def check_ledger(settings: Settings) -> dict[str, Any]:
 def reindex_lake(settings: Settings) -> dict[str, Any]:
     """Make the index of known events anew from raw, and let files that were ingested before be read again.
 
-    What raw has lost is entered in the ledger, which adds up again.
+    What raw has lost is entered in the ledger, which adds up again; the next build writes all of history.
 
     Raises:
         AlreadyRunningError: an ingest goes on.
@@ -110,4 +111,5 @@ def reindex_lake(settings: Settings) -> dict[str, Any]:
         lost = total_counts(home)["raw"] + adjusted_rows(home, "raw") - count_raw(home)
         with open_ledger(home) as ledger:
             adjust_rows(ledger, "raw", -lost, "missing at a reindex")
+            forget_missing(home, ledger)
     return {"runs": len(runs), "events": sum(run.n_keys for run in runs)}

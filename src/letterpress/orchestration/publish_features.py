@@ -6,7 +6,7 @@ from typing import Any
 
 from letterpress.clock import Clock, ScaledClock
 from letterpress.features import feature_names, schema_hash
-from letterpress.lake.complete_hours import finish_build
+from letterpress.lake.complete_hours import finish_build, range_to_build
 from letterpress.lake.partitions import HourRange
 from letterpress.lake.snapshot_history import mark_snapshot
 from letterpress.lake.snapshots import Check, Snapshot, SnapshotSpec, publish_snapshot
@@ -34,7 +34,8 @@ def publish_checked_features(
     """
     from letterpress.orchestration.run_gate import run_features_gate, snapshot_check
 
-    said = [run_features_gate(settings, range_text, clock)]
+    built = range_to_build(settings.paths, HourRange.parse(range_text) if range_text else None)
+    said = [run_features_gate(settings, built.key if built else None, clock)]
     check = snapshot_check(settings, said, clock)
     return publish_features(settings, range_text, clock=clock, check=check) | {"gates": said}
 

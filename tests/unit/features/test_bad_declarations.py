@@ -53,7 +53,10 @@ def test_an_entity_that_nobody_counts_by_is_named() -> None:
         count_row(recommender, "moon_phase", "clicked")
 
 
-RATE = EvidenceRate("click", "clicked", "delivered", prior=0.01, weight=10.0)
+def mistaken_rate(**changes: Any) -> EvidenceRate:
+    return replace(EvidenceRate("click", "clicked", "delivered", prior=0.01, weight=10.0), **changes)
+
+
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown view": (
         {"feature_views": ("evidenc",)},
@@ -72,27 +75,27 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         r"mistaken to declare the label of its text, found none",
     ),
     "a prior that is text": (
-        {"evidence_rates": (replace(RATE, prior="0.1"),)},
+        {"evidence_rates": (mistaken_rate(prior="0.1"),)},
         r"the prior .* rate click .*'0.1'",
     ),
     "a prior without end": (
-        {"evidence_rates": (replace(RATE, prior=float("inf"), weight=0.0),)},
+        {"evidence_rates": (mistaken_rate(prior=float("inf"), weight=0.0),)},
         r"the prior from 0 to 1 of rate click of mistaken, found inf",
     ),
     "a weight of nothing": (
-        {"evidence_rates": (replace(RATE, weight=0.0),)},
+        {"evidence_rates": (mistaken_rate(weight=0.0),)},
         r"the weight above 0 .*found 0.0",
     ),
     "a half-life that is no number": (
-        {"evidence_rates": (replace(RATE, half_life_days=float("nan")),)},
+        {"evidence_rates": (mistaken_rate(half_life_days=float("nan")),)},
         r"the half-life .*found nan",
     ),
     "a window that nobody keeps": (
-        {"evidence_rates": (replace(RATE, windows=(("item", ("2d",)),)),)},
+        {"evidence_rates": (mistaken_rate(windows=(("item", ("2d",)),)),)},
         r"the window of click .*decayed, found '2d'",
     ),
     "windows of an entity that is not counted": (
-        {"evidence_rates": (replace(RATE, windows=(("tenant", ("7d",)),)),), "evidence_entities": ("item",)},
+        {"evidence_rates": (mistaken_rate(windows=(("tenant", ("7d",)),)),), "evidence_entities": ("item",)},
         r"the entity of the windows of click .*among item, found 'tenant'",
     ),
 }
