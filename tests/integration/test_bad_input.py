@@ -185,13 +185,13 @@ def publish_pending(settings: Settings) -> dict[str, Any]:
 
 def test_what_retention_took_is_built_without_and_published(published: Path, tmp_path: Path) -> None:
     """Six hours lose all their events, their folders and what was counted of them, and production goes on."""
-    day = RetentionSettings(item_days=1, campaign_days=1, slate_days=1, interaction_days=1, outcome_days=1)
+    day = RetentionSettings(campaign_days=1, slate_days=1, interaction_days=1, outcome_days=1)
     settings = Settings(home=shutil.copytree(published, tmp_path / "var"), retention=day)
     announce_ranges(settings, ingest_landing(settings, CLOCK)["ranges"], batch=1)
     before = read_current(settings.paths)
     done = apply_retention(settings, ManualClock(BEGIN + timedelta(hours=30)))
     assert done["removed"].keys() >= {"slate", "outcome"}
-    assert not list(settings.paths.raw.glob("recommender=image_enhancement/hour=2026-01-05T0[0-5]"))
+    assert not list(settings.paths.raw.glob("recommender=image_enhancement/hour=2026-01-05T0[1-5]"))
 
     published_now = publish_pending(settings)
 

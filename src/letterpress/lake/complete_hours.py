@@ -12,7 +12,7 @@ from letterpress.clock import Clock
 from letterpress.lake.ledger import ledger_path, open_ledger
 from letterpress.lake.partitions import HourRange
 from letterpress.lake.received_mark import read_marks
-from letterpress.lake.removed_hours import is_whole_build_owed, strike_off_removed, take_removed
+from letterpress.lake.removed_hours import is_taken, is_whole_build_owed, strike_off_removed, take_removed
 from letterpress.lake.service_log import stamps_of_waiting
 from letterpress.lake.unbuilt_hours import oldest_unbuilt, strike_off_built, take_unbuilt
 from letterpress.settings import Home
@@ -34,10 +34,7 @@ def start_of_hour(moment: datetime) -> datetime:
 
 def range_to_build(home: Home, changed: HourRange | None) -> HourRange | None:
     """`changed`, or None for all of history: also when raw lost events that marts still hold (ADR 0042)."""
-    if changed is None or not ledger_path(home).is_file():
-        return changed
-    with open_ledger(home) as ledger:
-        return None if is_whole_build_owed(ledger) else changed
+    return None if changed is None or has_lost_on_purpose(home) else changed
 
 
 def begin_build(home: Home, changed: HourRange | None) -> None:
@@ -51,5 +48,18 @@ def begin_build(home: Home, changed: HourRange | None) -> None:
 def finish_build(home: Home, changed: HourRange | None) -> None:
     """Say that the marts hold what the build of `changed` took in; safe to repeat."""
     with open_ledger(home) as ledger:
-        is_whole = strike_off_removed(ledger)
-        strike_off_built(ledger, None if is_whole else changed)
+        strike_off_built(ledger, None if is_taken(ledger) else changed)
+
+
+def has_lost_on_purpose(home: Home) -> bool:
+    """Whether the next snapshot is the first without what was removed: that it holds less is no loss."""
+    if not ledger_path(home).is_file():
+        return False
+    with open_ledger(home) as ledger:
+        return is_whole_build_owed(ledger)
+
+
+def finish_removal(home: Home) -> None:
+    """Say that a snapshot without what was removed is published; safe to repeat."""
+    with open_ledger(home) as ledger:
+        strike_off_removed(ledger)

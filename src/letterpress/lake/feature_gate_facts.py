@@ -15,6 +15,7 @@ import duckdb
 import numpy as np
 
 from letterpress.errors import StorageError, as_clause
+from letterpress.lake.complete_hours import has_lost_on_purpose
 from letterpress.lake.gate_views import raw_rows
 from letterpress.lake.raw_schema import ensure_anchors
 from letterpress.lake.snapshot_layout import COUNT_NAMES, ENTITIES, read_current, read_manifest
@@ -147,7 +148,8 @@ def _write_rates(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
     if known:
         places = ", ".join("?" * (4 + len(COUNT_NAMES)))
         connection.executemany(f"insert into known values ({places})", known)  # noqa: S608 - markers
-    connection.execute(f"create table facts.feature_rates as {_compared()}")
+    kept = "1.0" if has_lost_on_purpose(home) else "coalesce(found.{0}, 0) / known.{0}"
+    connection.execute(f"create table facts.feature_rates as {_compared(kept)}")
 
 
 def _known_sums(home: Home) -> list[list[object]]:
@@ -172,7 +174,8 @@ def _sums(path: Path) -> list[float]:
     return [len(counts), unseen, *(float(each) for each in counts.sum(axis=0))]
 
 
-def _compared() -> str:
+def _compared(kept: str) -> str:
+    """`kept` says how a sum is compared with the known one."""
     sums = ", ".join(f"sum({name}) as {name}" for name in COUNT_NAMES)
     found = " union all ".join(
         f"""
@@ -187,8 +190,8 @@ def _compared() -> str:
         select
             known.recommender,
             known.entity,
-            coalesce(found.entities, 0) / known.entities as entities_kept,
-            coalesce(found.shown, 0) / known.shown as shown_kept,
+            {kept.format("entities")} as entities_kept,
+            {kept.format("shown")} as shown_kept,
             coalesce((found.clicked / found.delivered) / (known.clicked / known.delivered), 1)
                 as click_rate_ratio,
             coalesce((found.chosen / found.shown) / (known.chosen / known.shown), 1) as choose_rate_ratio,

@@ -40,10 +40,17 @@ def take_removed(ledger: sqlite3.Connection) -> None:
     ledger.execute("update removed_hours set stage = ? where stage = ?", (_TAKEN, _OWED))
 
 
-def strike_off_removed(ledger: sqlite3.Connection) -> bool:
-    """Say that what was taken is in the marts; whether anything was, so that all of history is built."""
-    struck = ledger.execute("update removed_hours set stage = ? where stage = ?", (_BUILT, _TAKEN))
-    return struck.rowcount > 0
+def is_taken(ledger: sqlite3.Connection) -> bool:
+    """Whether a build that took removals in waits to be published: one of all history."""
+    (taken,) = ledger.execute(
+        "select exists (select 1 from removed_hours where stage = ?)", (_TAKEN,)
+    ).fetchone()
+    return bool(taken)
+
+
+def strike_off_removed(ledger: sqlite3.Connection) -> None:
+    """Say that what was taken is in the marts and in the snapshot."""
+    ledger.execute("update removed_hours set stage = ? where stage = ?", (_BUILT, _TAKEN))
 
 
 def count_removed(ledger: sqlite3.Connection, hours: HourRange) -> int:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from letterpress.errors import StorageError, as_clause
 from letterpress.events.session import SESSION_COUNTS
+from letterpress.lake.complete_hours import has_lost_on_purpose
 from letterpress.lake.snapshot_layout import (
     COUNT_NAMES,
     ENTITIES,
@@ -74,7 +75,7 @@ def write_snapshot_facts(home: Home, under_test: SnapshotUnderTest, database: Pa
     before = manifest_before(home, under_test.snapshot)
     facts = {
         "snapshot_schema": _schemas(under_test),
-        "snapshot_rows": _rows(under_test.manifest, before),
+        "snapshot_rows": _rows(under_test.manifest, None if has_lost_on_purpose(home) else before),
         "snapshot_counts": _counts(under_test),
         "snapshot_coverage": [asdict(each) | _lost(each) for each in under_test.coverage],
         "snapshot_times": [{"hours_back": _hours_back(under_test.manifest, before)}],
@@ -151,6 +152,7 @@ def _rows(manifest: Manifest, before: Manifest | None) -> list[dict[str, Any]]:
     """One row a recommender and kind of rows; `rows_kept` is a multiple of what the current snapshot has.
 
     Slates of the last days are left out: they are as many as there was traffic, and go by themselves.
+    Nothing is compared with what stood before events were removed on purpose.
     """
     known = before.recommenders if before else {}
     return [

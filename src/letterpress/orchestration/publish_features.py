@@ -6,7 +6,7 @@ from typing import Any
 
 from letterpress.clock import Clock, ScaledClock
 from letterpress.features import feature_names, schema_hash
-from letterpress.lake.complete_hours import finish_build, range_to_build
+from letterpress.lake.complete_hours import finish_build, finish_removal, range_to_build
 from letterpress.lake.partitions import HourRange
 from letterpress.lake.snapshot_history import mark_snapshot
 from letterpress.lake.snapshots import Check, Snapshot, SnapshotSpec, publish_snapshot
@@ -66,6 +66,7 @@ def publish_features(
             threads=settings.threads,
             check=check,
         )
+        finish_removal(settings.paths)
         mark_snapshot(settings.paths, info, clock, threads=settings.threads)
         rows = {name: entry.rows for name, entry in info.manifest.recommenders.items()}
         counts.update(snapshot=info.snapshot, training=sum(each["training"] for each in rows.values()))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from letterpress.errors import StorageError
-from letterpress.lake.complete_hours import begin_build, finish_build, range_to_build
+from letterpress.lake.complete_hours import begin_build, finish_build, finish_removal, range_to_build
 from letterpress.lake.ledger import insert_moves, open_ledger
 from letterpress.lake.partitions import HourRange
 from letterpress.lake.removed_hours import count_removed, record_removed
@@ -86,6 +86,8 @@ def test_all_is_built_until_a_build_that_read_what_was_left_is_published(home: H
     begin_build(home, range_to_build(home, OTHER))
     assert range_to_build(home, OTHER) is None, "the build may die"
     finish_build(home, OTHER)
+    assert range_to_build(home, OTHER) is None, "a gate may refuse to publish it"
+    finish_removal(home)
     assert range_to_build(home, OTHER) == OTHER
 
 
@@ -94,4 +96,5 @@ def test_what_is_removed_while_all_is_built_has_all_built_again(home: Home) -> N
     begin_build(home, None)
     remove_events(home)
     finish_build(home, OTHER)
+    finish_removal(home)
     assert range_to_build(home, OTHER) is None
