@@ -33,7 +33,7 @@ def start_of_hour(moment: datetime) -> datetime:
 
 
 def range_to_build(home: Home, changed: HourRange | None) -> HourRange | None:
-    """`changed`, or None for all of history: also when raw lost events that marts still hold (ADR 0042)."""
+    """`changed`, or None for all of history: also when raw lost events that marts still hold (ADR 0046)."""
     return None if changed is None or has_lost_on_purpose(home) else changed
 
 
