@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from bench.report import Figure, figure, write_result
 from letterpress.clock import SystemClock
-from letterpress.evaluation.examination import estimate_examination
+from letterpress.evaluation.examination import BOUNDS, Examination, estimate_examination
 from letterpress.evaluation.ndcg import dcg_per_group, ndcg_per_group
 from letterpress.evaluation.verdict import Gained, RankersOnTest, judge_by_ndcg
 from letterpress.recommenders import get_recommender
@@ -131,12 +131,14 @@ def show(world: World, rng: np.random.Generator, *, is_ordered: bool) -> Log:
     return Log(labels, positions, propensities)
 
 
-def rankers_on(world: World, log: Log, noise: float, powers: tuple[float, ...] = ()) -> RankersOnTest:
-    """What the judge sees, with labels freed of position by each of `powers`."""
+def rankers_on(world: World, log: Log, noise: float, examination: Examination | None = None) -> RankersOnTest:
+    """What the judge sees, with labels freed of position by `examination` and its bounds."""
     offsets, labels = offsets_of(world.gains), log.labels.ravel()
     scores = {"champion": world.champion.ravel(), "challenger": world.challenger(noise).ravel()}
     ndcg = {name: ndcg_per_group(each, labels, offsets, K) for name, each in scores.items()}
-    freed = [labels * log.positions.ravel() ** power for power in powers or (0.0,)]
+    freed = [labels]
+    if examination is not None:
+        freed = [labels * examination.weights(log.positions.ravel(), bound) for bound in BOUNDS]
     gained = tuple(
         Gained(**{name: dcg_per_group(each, gains, offsets, K) for name, each in scores.items()})
         for gains in freed
@@ -156,19 +158,19 @@ def judge_once(seed: int, *, noise: float, is_ordered: bool, is_freed: bool = Tr
     rng = np.random.default_rng([seed, is_ordered])
     world = draw_world(rng, CAMPAIGNS)
     log = show(world, rng, is_ordered=is_ordered)
-    powers: tuple[float, ...] = ()
+    found: Examination | None = None
     if is_ordered and is_freed:
         past = draw_world(rng, CAMPAIGNS * HISTORY)
         seen = show(past, rng, is_ordered=True)
         found = estimate_examination(
-            seen.labels.ravel(),
+            seen.labels.ravel() > 0,
             seen.positions.ravel(),
             seen.propensities.ravel(),
-            np.repeat(past.campaigns, K),
+            offsets_of(seen.labels),
+            past.campaigns,
         )
-        powers = (found.power, found.low, found.high)
     verdict = judge_by_ndcg(
-        rankers_on(world, log, noise, powers),
+        rankers_on(world, log, noise, found),
         epsilon=EPSILON,
         min_test_slates=100,
         min_test_campaigns=FEWEST,

@@ -27,9 +27,10 @@ from letterpress.clock import SystemClock
 from letterpress.datasets.training_set import TrainingSet
 from letterpress.evaluation.ndcg import dcg_per_group, ndcg_per_group
 from letterpress.evaluation.verdict import Verdict, judge_by_ndcg
-from letterpress.orchestration.judge_challenger import examination_of, slices_of
+from letterpress.orchestration.judge_challenger import slices_of
 from letterpress.ranking.bundle import ModelBundle
 from letterpress.ranking.popularity import popularity_bundle
+from letterpress.ranking.position_bias import position_bias_of
 from letterpress.ranking.rank_slates import rank_slates
 from letterpress.ranking.train_bundle import train_bundle
 from letterpress.settings import let_idle_threads_sleep
@@ -160,7 +161,7 @@ def judge(world: KnownWorld, champion: ModelBundle, challenger: ModelBundle, *, 
         champion=champion,
         challenger=challenger,
         threads=1,
-        examination=examination_of(split),
+        bias=position_bias_of(split, declared),
         slices=slices_of(declared, split),
     )
     gates = declared.gates

@@ -54,6 +54,8 @@ class TrainingSet:
 
     Empty: none is known.
     """
+    position_bias: Mapping[str, Any] = field(default_factory=dict)
+    """What was found of the log's position bias, and whether gains are freed of it; empty: there is none."""
 
     def __len__(self) -> int:
         """The number of slates."""

@@ -1,112 +1,114 @@
-"""How much less a lower position is looked at, estimated from the log's own randomness.
+"""How much less a lower position is looked at, estimated from the slates whose order was left to chance.
 
-A champion that orders the slates puts what it likes where it is seen, so raw labels praise it. A gain at
-position p is worth `p ** power` when p is examined with probability `p ** -power` (Joachims, Swaminathan
-and Schnabel, 2017); `power` is estimated from labels weighted by one over the logged propensity, which
-makes every item equally likely at every position (Agarwal et al., 2019).
+A champion that orders the slates puts what it likes where it is seen, so raw labels praise it. A gain at a
+position is worth one over the chance that the position is looked at (Joachims, Swaminathan and Schnabel,
+2017). That chance is a power of the position, or one of its own for each where the log demonstrates that it
+is no power; the likelihood is that of `choice_likelihood`, and intervals go by campaigns.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from letterpress.errors import NotEnoughDataError
+from letterpress.evaluation.fitted_choices import FittedChoices, fit_choices
+from letterpress.evaluation.shown_choices import ShownChoices, shown_choices
 
 Floats = NDArray[np.float64]
-BLOCKS = 20
+Shape = Literal["power", "free"]
+Bound = Literal["seen", "low", "high"]
+BOUNDS: tuple[Bound, ...] = ("seen", "low", "high")
 FEWEST_POSITIONS = 3
+FEWEST_CAMPAIGNS = 20
+NO_POWER = 0.01
+"""How unlikely a power must have made the log before every position gets a chance of its own."""
+_STEEPEST = 3.0
+_Z = 1.959964
 
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """`examined(p) = p ** -power`, with the 95 % interval of `power` (0 to 2)."""
+    """How often each position is looked at against the first, with 95 % intervals."""
 
-    power: float
-    low: float
-    high: float
+    seen: tuple[float, ...]
+    """From position 1 on; lower ones are looked at as seldom as the last of these."""
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    shape: Shape = "power"
+    slates: float = 0.0
+    """How many slates in random order it was learnt from."""
 
-    def weights(self, positions: NDArray[np.integer], *, power: float | None = None) -> Floats:
-        """What a gain `(n,)` at each position (from 1) is worth: one over its examination.
+    @classmethod
+    def by_power(cls, power: float, low: float, high: float, positions: int) -> Examination:
+        """That of `position ** -power`, where the power is between `low` and `high`.
 
-        >>> Examination(0.5, 0.4, 0.6).weights(np.array([1, 4])).tolist()
+        >>> Examination.by_power(0.5, 0.4, 0.6, 4).weights(np.array([1, 4])).tolist()
         [1.0, 2.0]
         """
-        chosen = self.power if power is None else power
-        return np.asarray(positions.astype(np.float64) ** chosen, dtype=np.float64)
+        places = np.arange(1.0, positions + 1)
+        seen, steep, flat = (tuple((places**-each).tolist()) for each in (power, high, low))
+        return cls(seen, steep, flat)
 
-    def as_numbers(self) -> dict[str, float]:
-        return {"power": self.power, "low": self.low, "high": self.high}
+    def weights(self, positions: NDArray[np.integer], bound: Bound = "seen") -> Floats:
+        """What a gain `(n,)` at each position (from 1) is worth: one over its examination, or its bound."""
+        chances = np.array(getattr(self, bound))
+        found: Floats = 1.0 / chances[np.clip(positions, 1, len(chances)) - 1]
+        return found
 
-
-def ordered_share(propensities: NDArray[np.floating], group_offsets: NDArray[np.int64]) -> float:
-    """Share of slates that some policy ordered: their items had unequal chances of their places.
-
-    >>> ordered_share(np.array([0.5, 0.5, 0.9, 0.1]), np.array([0, 2, 4]))
-    0.5
-    """
-    filled = np.nan_to_num(propensities.astype(np.float64), nan=0.0)
-    some = np.flatnonzero(np.diff(group_offsets) > 0)
-    if not len(some):
-        return 0.0
-    starts = group_offsets[:-1][some]
-    spread = np.maximum.reduceat(filled, starts) - np.minimum.reduceat(filled, starts)
-    return float(np.mean(spread > 1e-9))
-
-
-def unknown_share(propensities: NDArray[np.floating], group_offsets: NDArray[np.int64]) -> float:
-    """Share of slates that say of no item how likely its place was, so that nobody knows who ordered them.
-
-    >>> unknown_share(np.array([0.5, 0.5, np.nan, 0.0]), np.array([0, 2, 4]))
-    0.5
-    """
-    starts = group_offsets[:-1][np.diff(group_offsets) > 0]
-    if not len(starts):
-        return 0.0
-    return float(np.mean(~np.logical_or.reduceat((propensities > 0) & (propensities <= 1), starts)))
+    def as_numbers(self) -> dict[str, Any]:
+        numbers: dict[str, Any] = {"shape": self.shape, "slates": round(self.slates)}
+        return numbers | {name: [round(each, 4) for each in getattr(self, name)] for name in BOUNDS}
 
 
 def estimate_examination(
-    gains: NDArray[np.floating],
+    chosen: NDArray[np.bool_],
     positions: NDArray[np.integer],
     propensities: NDArray[np.floating],
+    group_offsets: NDArray[np.int64],
     clusters: NDArray[np.integer],
 ) -> Examination:
-    """The power of examination in rows `(n,)`, with an interval by leaving out a twentieth of the clusters.
-
-    Rows without a propensity are left out.
+    """The examination of the positions at which rows `(n,)` were shown; slates are of `clusters` `(g,)`.
 
     Raises:
-        NotEnoughDataError: fewer than three positions have gains, or there are fewer than 20 clusters.
+        NotEnoughDataError: of slates in random order fewer than three positions have choices, or they are of
+            fewer than 20 clusters.
     """
-    usable = (propensities > 0) & (propensities <= 1)
-    exact = gains[usable].astype(np.float64)
-    weights = 1.0 / propensities[usable].astype(np.float64)
-    _, codes = np.unique(clusters[usable], return_inverse=True)
-    n_positions = int(positions[usable].max(initial=0)) + 1
-    cells = (codes % BLOCKS) * n_positions + positions[usable]
-    size = BLOCKS * n_positions
-    gained = np.bincount(cells, weights * exact, size).reshape(BLOCKS, n_positions)
-    shown = np.bincount(cells, weights, size).reshape(BLOCKS, n_positions)
-    squares = np.bincount(cells, (weights * exact) ** 2, size).reshape(BLOCKS, n_positions).sum(axis=0)
-    known = np.flatnonzero((gained > 0).sum(axis=0) > 1)
-    if len(known) < FEWEST_POSITIONS or codes.max(initial=0) + 1 < BLOCKS:
+    choices = shown_choices(chosen, positions, propensities, group_offsets, clusters)
+    _require_enough(choices)
+    places = choices.shown.shape[1]
+    as_power = np.column_stack([np.ones(places), -np.log(np.arange(1.0, places + 1))])
+    power = fit_choices(choices, as_power, [-0.1, 0.5], [(-5.0, 0.0), (0.0, _STEEPEST)])
+    begin = np.clip(power.log_seen, -6.0, -0.05).tolist()
+    free = fit_choices(choices, np.eye(places), begin, [(-7.0, 0.0)] * places)
+    shape: Shape = "free" if _is_no_power(power, free) else "power"
+    return _told(free if shape == "free" else power, shape, slates=float(choices.weight.sum()))
+
+
+def _is_no_power(power: FittedChoices, free: FittedChoices) -> bool:
+    from scipy.stats import chi2
+
+    more = 2 * (free.log_likelihood - power.log_likelihood)
+    return bool(chi2.sf(more, len(free.log_seen) - 2) < NO_POWER)
+
+
+def _told(fitted: FittedChoices, shape: Shape, *, slates: float) -> Examination:
+    mean, error = fitted.against_first()
+    seen, low, high = (tuple(np.exp(each).tolist()) for each in (mean, mean - _Z * error, mean + _Z * error))
+    return Examination(seen, low, high, shape, slates)
+
+
+def _require_enough(choices: ShownChoices) -> None:
+    sure = choices.weight > 0.5
+    campaigns = len(np.unique(choices.clusters[sure]))
+    at_place = choices.chosen[choices.kind[sure]].sum(axis=0)
+    known = np.flatnonzero(at_place > 1)
+    if len(known) < FEWEST_POSITIONS or campaigns < FEWEST_CAMPAIGNS:
         raise NotEnoughDataError(
-            f"expected gains with propensities at {FEWEST_POSITIONS} positions or more of {BLOCKS} campaigns "
-            f"or more, found {len(known)} positions; log propensities, or let more of the traffic explore."
+            f"expected choices at {FEWEST_POSITIONS} positions or more of slates in random order, of "
+            f"{FEWEST_CAMPAIGNS} campaigns or more, found {len(known)} positions in {int(sure.sum())} such "
+            f"slates of {campaigns} campaigns; log propensities, or let more of the traffic explore."
         )
-    gained, shown = gained[:, known], shown[:, known]
-    evidence = gained.sum(axis=0) ** 2 / squares[known]
-
-    def fit(top: Floats, bottom: Floats) -> float:
-        slope = np.polyfit(np.log(known), np.log(top / bottom), 1, w=np.sqrt(evidence))[0]
-        return float(np.clip(-slope, 0.0, 2.0))
-
-    left_out = np.array(
-        [fit(gained.sum(axis=0) - gained[block], shown.sum(axis=0) - shown[block]) for block in range(BLOCKS)]
-    )
-    power = fit(gained.sum(axis=0), shown.sum(axis=0))
-    error = float(np.sqrt((BLOCKS - 1) / BLOCKS * ((left_out - left_out.mean()) ** 2).sum()))
-    return Examination(power, max(power - 2 * error, 0.0), power + 2 * error)

@@ -78,7 +78,7 @@ class RankersOnTest:
     """Labels `(n_slates,)` by kind of slice; an empty label is none."""
     baselines: Mapping[str, Floats] = field(default_factory=dict)
     """NDCG of further rankers by name, which are shown and take no part in the verdict."""
-    examination: Mapping[str, float] | None = None
+    examination: Mapping[str, Any] | None = None
     """What labels were divided by; None where the log was in random order."""
 
     def judged_by(self) -> tuple[Gained, ...]:

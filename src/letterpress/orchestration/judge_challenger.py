@@ -17,12 +17,6 @@ from letterpress.datasets.training_arrays import SEPARATOR
 from letterpress.datasets.training_set import TrainingSet
 from letterpress.errors import NotEnoughDataError, NotYetThereError
 from letterpress.evaluation.ab_test import ArmCounts, judge_by_ab_tests
-from letterpress.evaluation.examination import (
-    Examination,
-    estimate_examination,
-    ordered_share,
-    unknown_share,
-)
 from letterpress.evaluation.snips import PolicyValue
 from letterpress.evaluation.verdict import Condition, Verdict, judge_by_ndcg, judge_by_snips
 from letterpress.features.sentence_store import keep_sentences
@@ -36,6 +30,7 @@ from letterpress.ranking.baselines import baseline_scorers
 from letterpress.ranking.bundle import ModelBundle
 from letterpress.ranking.greedy_policy import asked_of, value_of_greedy
 from letterpress.ranking.popularity import popularity_bundle
+from letterpress.ranking.position_bias import position_bias_of
 from letterpress.ranking.rank_slates import ndcg_by, rank_slates
 from letterpress.ranking.scorer import Scorer
 from letterpress.recommenders import Recommender, get_recommender
@@ -44,9 +39,6 @@ from letterpress.registry.store import RegisteredModel, champion, model_version,
 from letterpress.registry.verdicts import look_of, read_verdict, write_verdict
 from letterpress.settings import Settings
 from letterpress.site.model_card import write_model_card
-
-NEGLIGIBLE_SHARE = 0.01
-"""Of slates that a policy ordered, below which position cannot sway a verdict."""
 
 
 def challenger_version(settings: Settings, recommender: str) -> int:
@@ -195,35 +187,6 @@ def require_later(test: TrainingSet, bundle: ModelBundle) -> None:
         )
 
 
-def examination_of(split: Split) -> Examination | None:
-    """The position bias of a log that some policy ordered; None where all of it was in random order.
-
-    Raises:
-        NotEnoughDataError: the log was ordered, and its randomness does not tell how far position counts;
-            or it does not say whether it was ordered.
-    """
-    whole = [part for part in split if len(part)]
-
-    def share(of_part: Callable[[NDArray[np.floating], NDArray[np.int64]], float]) -> float:
-        counts = [of_part(part.propensity, part.group_offsets) * len(part) for part in whole]
-        return sum(counts) / sum(map(len, whole))
-
-    if share(ordered_share) < NEGLIGIBLE_SHARE:
-        if (unknown := share(unknown_share)) >= NEGLIGIBLE_SHARE:
-            raise NotEnoughDataError(
-                f"expected propensities above 0 that tell whether a policy ordered the slates, found none in "
-                f"{unknown:.0%} of them, so that an order could be praised for its own places; log "
-                "propensities with the slates, `letterpress ingest`, and train again."
-            )
-        return None
-    return estimate_examination(
-        np.concatenate([part.gains for part in whole]),
-        np.concatenate([part.position for part in whole]),
-        np.concatenate([part.propensity for part in whole]),
-        np.concatenate([np.repeat(part.campaign_codes, part.group_sizes) for part in whole]),
-    )
-
-
 def slices_of(declared: Recommender, split: Split) -> dict[str, NDArray[np.str_]]:
     """Labels `(g,)` of the test slates: tenant, the campaign's declared labels, device, and new items."""
     test = split.test
@@ -244,6 +207,7 @@ def slices_of(declared: Recommender, split: Split) -> dict[str, NDArray[np.str_]
 
 
 def _by_ndcg(settings: Settings, declared: Recommender, split: Split, judged: Judged) -> Verdict:
+    bias = position_bias_of(split, declared)
     rankers = rank_slates(
         split.test,
         declared.slate_size,
@@ -251,12 +215,11 @@ def _by_ndcg(settings: Settings, declared: Recommender, split: Split, judged: Ju
         champion=judged.champion,
         challenger=judged.challenger,
         threads=settings.threads,
-        examination=examination_of(split),
+        bias=bias,
         slices=slices_of(declared, split),
     )
-    shown = {
-        name: ndcg_by(scorer, split.test, declared.slate_size) for name, scorer in judged.baselines.items()
-    }
+    test = split.test if bias is None else bias.freed_set(split.test)
+    shown = {name: ndcg_by(scorer, test, declared.slate_size) for name, scorer in judged.baselines.items()}
     return judge_by_ndcg(
         replace(rankers, baselines=shown),
         epsilon=declared.gates.epsilon,

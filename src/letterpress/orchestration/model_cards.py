@@ -45,6 +45,7 @@ def make_model_card(declared: Recommender, bundle: ModelBundle, record: VerdictR
         verdict=msgspec.to_builtins(record),
         limits=list(_limits(manifest, record)),
         resiliency=training.get("resiliency"),
+        position_bias=training.get("position_bias"),
     )
 
 
@@ -93,6 +94,20 @@ def _limits(manifest: BundleManifest, record: VerdictRecord) -> Iterator[str]:
         yield f"Fewer than {FEW_CAMPAIGNS} test campaigns each, so hardly judged: {', '.join(few)}."
 
 
+def _limits_of_position(found: Mapping[str, Any]) -> Iterator[str]:
+    if not found:
+        return
+    if not found["freed"]:
+        yield f"What was shown on top may look better to it than it is: {found['reason']}"
+        return
+    low, high = found["low"][-1], found["high"][-1]
+    yield (
+        f"A policy ordered its log. Builders look at place {len(found['seen'])} {found['seen'][-1]:.0%} "
+        f"[{low:.0%}, {high:.0%}] as often as at the first, by {found['slates']:,} slates in random order; "
+        "gains are divided by that."
+    )
+
+
 def _limits_of_data(training: Mapping[str, Any]) -> Iterator[str]:
     if training.get("split_by") == "name":
         yield "No weeks part its tests, so they were split by their names: nothing tells how it ages."
@@ -100,6 +115,7 @@ def _limits_of_data(training: Mapping[str, Any]) -> Iterator[str]:
         first, last = (datetime.fromisoformat(training["train"][end]) for end in ("first", "last"))
         days = (last - first).total_seconds() / 86_400
         yield f"It learned from {days:.1f} days; what changes over longer times, it cannot know."
+    yield from _limits_of_position(training.get("position_bias") or {})
     half_life = (training.get("resiliency") or {}).get("half_life") or {}
     if half_life.get("is_demonstrated"):
         days = half_life["days"]

@@ -16,6 +16,7 @@ from letterpress.lake.training_origin import count_training_tenants
 from letterpress.log import log_step
 from letterpress.orchestration.search_parameters import search_parameters
 from letterpress.orchestration.warm_start import find_start
+from letterpress.ranking.position_bias import free_of_position
 from letterpress.ranking.train_bundle import train_bundle
 from letterpress.ranking.train_ranker import MAX_ROUNDS, FitPlan
 from letterpress.recommenders import Recommender, Tuning, get_recommender
@@ -40,7 +41,7 @@ def training_room(settings: Settings) -> Room:
 
 
 def split_training_set(whole: TrainingSet, recommender: Recommender) -> Split:
-    """The same of a training set that was read before.
+    """The same of a training set that was read before; what is trained on is freed of position.
 
     A table of tests may name no weeks that part them; its slates are whole tests, and a test may be in any
     part.
@@ -49,12 +50,13 @@ def split_training_set(whole: TrainingSet, recommender: Recommender) -> Split:
     if recommender.judge == "ab_test":
         fewest = recommender.gates.min_test_slates
         return split_tests(whole, test_share=test_share, gap_hours=gap_hours, fewest_judged=fewest)
-    return temporal_split(
+    split = temporal_split(
         whole,
         gap_hours=gap_hours,
         test_share=test_share,
         keep_campaigns_whole=recommender.judge != "snips",  # a log of single slots may be one campaign
     )
+    return free_of_position(split, recommender)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from letterpress.datasets.training_set import TrainingSet
-from letterpress.evaluation.examination import Examination
+from letterpress.evaluation.examination import BOUNDS
 from letterpress.evaluation.ndcg import dcg_per_group, ndcg_per_group
 from letterpress.evaluation.verdict import Gained, RankersOnTest
 from letterpress.ranking.bundle import ModelBundle
+from letterpress.ranking.position_bias import PositionBias
 from letterpress.ranking.scorer import Scorer
 
 Floats = NDArray[np.float64]
@@ -45,21 +46,17 @@ def rank_slates(
     champion: ModelBundle,
     challenger: ModelBundle,
     threads: int,
-    examination: Examination | None = None,
+    bias: PositionBias | None = None,
     slices: dict[str, NDArray[np.str_]] | None = None,
 ) -> RankersOnTest:
-    """The three rankers on the same slates; gains are divided by `examination` where the log was ordered."""
+    """The three rankers on the same slates; gains are freed of `bias` where the log was ordered."""
+    shown, freed = test, [test.gains.astype(np.float64)]
+    if bias is not None:
+        shown, freed = bias.freed_set(test), [bias.freed(test, bound) for bound in BOUNDS]
     ndcg, scores = {}, {}
     for name, bundle in (("popularity", popularity), ("champion", champion), ("challenger", challenger)):
         scores[name] = bundle.scorer(threads=threads).score(test.features)
-        ndcg[name] = _ndcg(scores[name], test, k)
-    if examination is None:
-        freed = [test.gains.astype(np.float64)]
-    else:
-        freed = [
-            test.gains * examination.weights(test.position, power=power)
-            for power in (examination.power, examination.low, examination.high)
-        ]
+        ndcg[name] = _ndcg(scores[name], shown, k)
     return RankersOnTest(
         k=k,
         popularity=ndcg["popularity"],
@@ -74,5 +71,5 @@ def rank_slates(
             for gains in freed
         ),
         slices=slices or {},
-        examination=None if examination is None else examination.as_numbers(),
+        examination=None if bias is None else bias.examination.as_numbers(),
     )

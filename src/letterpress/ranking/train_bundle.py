@@ -182,6 +182,7 @@ def _training_facts(split: Split, trained: TrainedRanker, seed: int) -> dict[str
         "parameters": trained.parameters,
         "importance": trained.importance,
         "baseline": feature_baseline(split.train),
+        **({"position_bias": dict(split.train.position_bias)} if split.train.position_bias else {}),
         **_extents(split),
     }
 

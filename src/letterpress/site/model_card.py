@@ -52,6 +52,8 @@ class ModelCard(Struct, kw_only=True, frozen=True):
     limits: Sequence[str]
     resiliency: Mapping[str, Any] | None = None
     """How fast its training data becomes obsolete; None where it was not trained."""
+    position_bias: Mapping[str, Any] | None = None
+    """How often each place is looked at, and whether gains are freed of it; None where order was chance."""
 
 
 def card_page(model: str) -> str:

@@ -13,7 +13,7 @@ from letterpress.datasets.temporal_split import Split
 from letterpress.datasets.training_arrays import SEPARATOR
 from letterpress.datasets.training_set import TrainingSet
 from letterpress.errors import NotEnoughDataError
-from letterpress.orchestration.judge_challenger import examination_of, require_later, slices_of
+from letterpress.orchestration.judge_challenger import require_later, slices_of
 from letterpress.ranking.bundle import ModelBundle
 from letterpress.recommenders import get_recommender
 
@@ -70,45 +70,6 @@ def test_a_test_that_a_model_has_learnt_from_is_refused_with_the_next_step() -> 
         NotEnoughDataError, match=r"later than 2026-01-12 .* train a challenger on the newest"
     ):
         require_later(slates(5), trained_until("2026-01-12T00:00:00+00:00"))
-
-
-def test_a_log_in_random_order_needs_no_correction() -> None:
-    part = slates(50)
-    assert examination_of(Split(part, part, part)) is None
-
-
-def test_an_ordered_log_without_usable_propensities_is_refused() -> None:
-    part = slates(50)
-    unequal = np.tile([0.9, 0.5, 0.3, 0.1], 50)
-    few = replace(part, propensity=unequal, campaign_codes=np.zeros(50, dtype=np.int32))
-    with pytest.raises(NotEnoughDataError, match="more of the traffic explore"):
-        examination_of(Split(few, few, few))
-
-
-@pytest.mark.parametrize("chance", [np.nan, 0.0])
-def test_a_log_that_hides_who_ordered_it_is_refused(chance: float) -> None:
-    part = slates(50)
-    hidden = replace(part, propensity=np.full(part.rows, chance))
-    with pytest.raises(NotEnoughDataError, match=r"found none in 100% of them.*`letterpress ingest`"):
-        examination_of(Split(hidden, hidden, hidden))
-
-
-def test_a_few_slates_without_propensities_do_not_stop_a_verdict() -> None:
-    part, few = slates(200), slates(1)
-    hidden = replace(few, propensity=np.full(few.rows, np.nan))
-    assert examination_of(Split(part, part, hidden)) is None
-
-
-def test_an_ordered_log_gives_its_examination() -> None:
-    part = slates(400)
-    generator = np.random.default_rng(2)
-    seen = generator.random(part.rows) < part.position**-0.5
-    ordered = replace(
-        part, gains=(part.gains * seen).astype(np.float32), propensity=np.tile([0.3, 0.2, 0.3, 0.2], 400)
-    )
-    found = examination_of(Split(ordered, ordered, ordered))
-    assert found is not None
-    assert found.power == pytest.approx(0.5, abs=0.15)
 
 
 def test_slates_are_labelled_by_tenant_context_device_and_new_items() -> None:

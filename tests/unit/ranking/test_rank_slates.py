@@ -9,7 +9,9 @@ import pytest
 from letterpress.datasets.training_set import TrainingSet
 from letterpress.evaluation.examination import Examination
 from letterpress.ranking.bundle import ModelBundle
+from letterpress.ranking.position_bias import PositionBias
 from letterpress.ranking.rank_slates import ndcg_of, rank_slates, tells_orders_apart
+from letterpress.recommenders import get_recommender
 
 MakeSlates = Callable[..., TrainingSet]
 
@@ -67,11 +69,12 @@ def test_gains_of_an_ordered_log_are_divided_by_examination_at_its_bounds(make_s
         champion=ranks_by("noise"),
         challenger=ranks_by("appeal"),
         threads=1,
-        examination=Examination(0.5, 0.0, 1.0),
+        bias=PositionBias(Examination.by_power(0.5, 0.0, 1.0, 4), get_recommender("subject_line")),
     )
-    best, unchanged, doubled = (each.challenger for each in rankers.gained)
+    best, doubled, unchanged = (each.challenger for each in rankers.gained)
     place = test.gains.reshape(10, 4).argmax(axis=1) + 1.0
     assert unchanged.tolist() == [1.0] * 10
     assert best == pytest.approx(place**0.5)
     assert doubled == pytest.approx(place)
-    assert rankers.examination == {"power": 0.5, "low": 0.0, "high": 1.0}
+    assert rankers.examination is not None
+    assert rankers.examination["seen"] == [1.0, 0.7071, 0.5774, 0.5]
