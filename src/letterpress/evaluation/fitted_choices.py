@@ -13,6 +13,8 @@ from letterpress.evaluation.shown_choices import ShownChoices
 
 Floats = NDArray[np.float64]
 _STOPS = (1e-6, 1 - 1e-6)
+MOST_OF_CHANCE = 0.85
+"""Of the variance of choices that are each made on their own: what lies below it is competition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +35,25 @@ class FittedChoices:
         return against @ self.log_seen, np.sqrt(np.maximum(spread, 0.0))
 
 
+def choices_compete(choices: ShownChoices) -> bool:
+    """Whether the number of choices varies less by slate than if places were chosen each on its own.
+
+    Who wants a few stops when they are found; who likes items one by one has good and bad days.
+    """
+    weight = choices.kind_weight / choices.weight.sum()
+    taken = choices.chosen.sum(axis=1)
+    rates = weight @ choices.chosen
+    return bool(weight @ (taken - weight @ taken) ** 2 < MOST_OF_CHANCE * (rates * (1 - rates)).sum())
+
+
 def fit_choices(
     choices: ShownChoices, shape: Floats, begin: Sequence[float], bounds: Sequence[tuple[float, float]]
 ) -> FittedChoices:
-    """The fit where `log_seen` is `shape` `(n_places, n_parameters)` times parameters within `bounds`."""
+    """The fit where `log_seen` is `shape` `(n_places, n_parameters)` times parameters within `bounds`.
+
+    Nobody stops choosing where choices do not compete: good and bad days, of which the likelihood knows
+    nothing, would otherwise pass for stops.
+    """
     from scipy.optimize import minimize
 
     n_parameters, n_places = len(begin), shape.shape[0]
@@ -51,9 +68,10 @@ def fit_choices(
         likelihood, slopes = at(values)
         return -float(weight @ likelihood.value) / whole, -(weight @ slopes) / whole
 
-    limits = [*bounds, *[_STOPS] * (n_places + 1)]
+    first_stop, stops = (0.3, _STOPS) if choices_compete(choices) else (_STOPS[0], (_STOPS[0],) * 2)
+    limits = [*bounds, *[stops] * (n_places + 1)]
     found = minimize(
-        loss, [*begin, *[0.3] * (n_places + 1)], jac=True, method="L-BFGS-B", bounds=limits,
+        loss, [*begin, *[first_stop] * (n_places + 1)], jac=True, method="L-BFGS-B", bounds=limits,
         options={"ftol": 1e-12, "gtol": 1e-7, "maxiter": 1000},
     )  # fmt: skip
     likelihood, slopes = at(found.x)
