@@ -1,4 +1,4 @@
-"""`calibration`: how often told intervals hold the true click rate of simulated worlds, and their width.
+"""`calibration`: how often intervals hold the true rates of all targets of simulated worlds, and their width.
 
 By tenths of the evidence of the item: the first tenth are the items of which least was counted. Goals were
 fixed here before the run.
@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.report import Figure, figure, write_result
+from bench.true_rates import read_norms, true_rates
 from letterpress.clock import ManualClock, SystemClock
 from letterpress.datasets.temporal_split import Split
-from letterpress.datasets.training_arrays import SEPARATOR
 from letterpress.datasets.training_set import TrainingSet
 from letterpress.lake.snapshots import Snapshot
 from letterpress.orchestration.build_features import build_features
@@ -35,13 +35,14 @@ from letterpress.ranking.train_bundle import train_bundle
 from letterpress.recommenders import get_recommender
 from letterpress.settings import Settings, read_settings
 from letterpress.simulation.simulate import Plan, simulate
-from letterpress.simulation.truth import TRUTH, Truth
+from letterpress.simulation.truth import TRUTH
+from letterpress.simulation.world import build_world as known_effects
 
 Floats = NDArray[np.float64]
 
 RECOMMENDER = get_recommender("image_enhancement")
 BEGIN, DAYS, SLATES = datetime(2026, 1, 5, tzinfo=UTC), 14, 12_000
-WORLDS = (21, 22, 23)
+WORLDS = (21, 22, 23, 31, 32, 33)
 TENTHS, CALLS, SHOWN = 10, 5_000, 8
 
 
@@ -51,8 +52,9 @@ class Held:
 
     tenths: NDArray[np.int64]
     rates: Floats
-    """`(n, 3)`: rate, low and high of a click."""
+    """`(n, n_targets, 3)`: rate, low and high."""
     truth: Floats
+    """`(n, n_targets)`; NaN where there is none."""
 
 
 def build_world(settings: Settings, seed: int) -> tuple[Split, str]:
@@ -68,14 +70,11 @@ def build_world(settings: Settings, seed: int) -> tuple[Split, str]:
     return split_snapshot(snapshot, RECOMMENDER), snapshot.snapshot_id
 
 
-def true_click_rates(out: Path, part: TrainingSet) -> Floats:
-    """The true click rate `(n,)` of every row of `part`."""
-    columns = Truth.open(out).slates().select(["slate_id", "shown_rates", "click_factor"]).to_pydict()
-    shown = {slate: np.array(rates) * factor for slate, rates, factor in zip(*columns.values(), strict=True)}
-    ends = zip(part.slate_ids, part.group_offsets[:-1], part.group_offsets[1:], strict=True)
-    return np.concatenate(
-        [shown[each.rpartition(SEPARATOR)[2]][part.position[first:end] - 1] for each, first, end in ends]
-    )
+def truth_of(settings: Settings, seed: int, part: TrainingSet) -> Floats:
+    """The truth `(n, n_targets)` of every row of `part`."""
+    plan, norms = Plan(DAYS, SLATES, seed, "steady", BEGIN), read_norms(settings.paths, part)
+    found = true_rates(known_effects(seed, DAYS), plan, part, norms)
+    return np.column_stack([found[target.name] for target in RECOMMENDER.targets])
 
 
 def held_by(bundle: ModelBundle, part: TrainingSet, truth: Floats) -> Held:
@@ -87,14 +86,23 @@ def held_by(bundle: ModelBundle, part: TrainingSet, truth: Floats) -> Held:
     positions = part.position.astype(np.float64)
     rates = predictor.predict(scores, relative_scores(scores, part), part.features, positions)
     ranks = np.argsort(np.argsort(part.column("item_delivered"), kind="stable"))
-    return Held(ranks * TENTHS // len(ranks), rates[:, predictor.targets.index("clicked")], truth)
+    return Held(ranks * TENTHS // len(ranks), rates, truth)
 
 
 def describe(name: str, worlds: list[Held]) -> Iterator[Figure]:
-    """Shares of true rates held, by tenth over all worlds, and widths."""
+    """For each target shares of true rates held, by tenth over all worlds, and widths."""
     tenths, rates, truth = (
         np.concatenate([getattr(each, part) for each in worlds]) for part in ("tenths", "rates", "truth")
     )
+    for place, target in enumerate(RECOMMENDER.targets):
+        known = ~np.isnan(truth[:, place])
+        yield from describe_target(
+            f"{name}, {target.name}", tenths[known], rates[known, place], truth[known, place]
+        )
+
+
+def describe_target(name: str, tenths: NDArray[np.int64], rates: Floats, truth: Floats) -> Iterator[Figure]:
+    """Shares held by the intervals of one target, and their width."""
     held = (rates[:, LOW] <= truth) & (truth <= rates[:, HIGH])
     by_tenth = np.bincount(tenths, held) / np.bincount(tenths)
     widths = rates[:, HIGH] - rates[:, LOW]
@@ -102,8 +110,13 @@ def describe(name: str, worlds: list[Held]) -> Iterator[Figure]:
     yield figure(f"{name}: true rates held, lowest tenth of evidence", float(by_tenth[0]), "share", ">= 0.9")
     yield figure(f"{name}: true rates held, least of ten tenths", float(by_tenth.min()), "share", ">= 0.9")
     yield figure(f"{name}: true rates held, most of ten tenths", float(by_tenth.max()), "share", "< 0.97")
-    yield figure(f"{name}: mean width", 100 * float(widths.mean()), "points of click rate")
-    yield figure(f"{name}: mean width as a share of the rate", float((widths / rates[:, RATE]).mean()), "")
+    yield figure(f"{name}: mean width", 100 * float(widths.mean()), "points")
+    usual = np.minimum(rates[:, RATE], 1.0 - rates[:, RATE])
+    yield figure(
+        f"{name}: mean width as a share of the rate or of its rest",
+        float((widths / usual).mean()),
+        "",
+    )
     yield figure(
         f"{name}: mean rate told over mean true rate", float(rates[:, RATE].mean() / truth.mean()), ""
     )
@@ -130,7 +143,7 @@ def run(path: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="letterpress-bench-") as name:
             settings = base.model_copy(update={"home": Path(name) / "home"})
             split, snapshot = build_world(settings, seed)
-            truth = true_click_rates(settings.paths.root, split.test)
+            truth = truth_of(settings, seed, split.test)
             ranker = train_bundle(RECOMMENDER, split, snapshot=snapshot, seed=base.seed, threads=base.threads)
             popularity = calibrated_popularity(RECOMMENDER, snapshot, split)
             found["ranker"].append(held_by(ranker, split.test, truth))
@@ -141,6 +154,7 @@ def run(path: Path) -> None:
     note = (
         f"{len(WORLDS)} worlds of {DAYS} days and {SLATES:,} slates; rates are told of all items shown in "
         "the newest quarter, whether they were sent or not. Intervals of 95 %. Tenths are of the item's "
-        "deliveries known at the time."
+        "deliveries known at the time. The truth of a choice is its chance in that slate and order, that of "
+        "a score what it is expected to be when sent."
     )
     write_result(path, figures, at=SystemClock().now(), command="make bench NAME=calibration", note=note)

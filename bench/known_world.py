@@ -107,7 +107,7 @@ def _slates_from(snapshot: Snapshot, recommender: Recommender, first: int) -> Tr
 def expected_gains(plan: Plan, recommender: Recommender, part: TrainingSet) -> Floats:
     """Mean gain `(n,)` of the rows of `part` over redrawn reactions; see the module."""
     world, rng = build_world(plan.seed, plan.days), np.random.default_rng([plan.seed, 2026])
-    slates, items = _as_simulated(world, plan, part)
+    slates, items = as_simulated(world, plan, part)
     gained = np.zeros(items.shape)
     for _ in range(REDRAWS):
         order = np.argsort(rng.random(items.shape), axis=1)
@@ -118,7 +118,7 @@ def expected_gains(plan: Plan, recommender: Recommender, part: TrainingSet) -> F
     return gained.ravel() / REDRAWS
 
 
-def _as_simulated(world: World, plan: Plan, part: TrainingSet) -> tuple[Slates, NDArray[np.int64]]:
+def as_simulated(world: World, plan: Plan, part: TrainingSet) -> tuple[Slates, NDArray[np.int64]]:
     """The slates of `part` as the simulation knows them, and the items `(g, k)` of their rows."""
     counts, days = plan.slates_by_day(), []
     names: list[str] = []

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-TYPICAL_SPREAD, TYPICAL_FADING = 0.02, 0.5
-_SPREAD_DOUBT, _FADING_DOUBT = 3.0, 1.0
+TYPICAL_SPREAD, TYPICAL_FADING = 0.05, 0.25
+_SPREAD_DOUBT, _FADING_DOUBT = 0.7, 0.25
 """Standard deviations of what is believed before counting: of the spread's logarithm, and of its fading."""
-MOST_ROWS = 20_000
+MOST_ROWS = 60_000
 SMALLEST = 1e-4
 
 
@@ -31,7 +31,7 @@ def fit_faded_spread(
 ) -> tuple[float, float]:
     """Spread without evidence, and the power by which evidence lets it fade, by maximum likelihood.
 
-    Counts `(n,)` are taken as beta-binomial about `predicted`. At most 20,000 rows are looked at, evenly.
+    Counts `(n,)` are taken as beta-binomial about `predicted`. At most 60,000 rows are looked at, evenly.
     """
     from scipy.optimize import minimize
     from scipy.special import betaln
@@ -52,18 +52,3 @@ def fit_faded_spread(
     tolerances = {"xatol": 1e-4, "fatol": 1e-4, "maxiter": 400}
     found = minimize(loss, believed, method="Nelder-Mead", options=tolerances).x
     return max(float(np.exp(found[0])), SMALLEST), max(float(found[1]), 0.0)
-
-
-def repeated_spread(predicted: Floats, hits: NDArray[np.number], clusters: NDArray[np.integer]) -> float:
-    """The spread of yes-or-no outcomes `(n,)` that rows of one cluster share.
-
-    One yes or no says nothing of how far its chance lies from the prediction; that two of one item fall on
-    the same side does. Clusters of one row are passed over; at least 0.0001.
-
-    >>> float(repeated_spread(np.full(4, 0.5), np.array([1, 1, 0, 0]), np.array([0, 0, 1, 1])))
-    4.0
-    """
-    away, room = hits.astype(np.float64) - predicted, predicted * (1.0 - predicted)
-    shared = np.bincount(clusters, away) ** 2 - np.bincount(clusters, away**2)
-    possible = np.bincount(clusters, room) ** 2 - np.bincount(clusters, room**2)
-    return max(float(shared.sum() / possible.sum()), SMALLEST) if possible.sum() > 0 else TYPICAL_SPREAD

@@ -21,6 +21,9 @@ UNKNOWN_SPREAD = 1.0
 CONTEXT_SPREAD = 0.05
 """Between contexts, before any was measured: a fifth up or down is usual."""
 
+CHOICE_SPREAD = 2.0
+"""Of the log odds that a builder who looks chooses an item: a yes or no tells least of all."""
+
 DENSE = 3
 """Inputs beside counted rates and levels: constant, table, position."""
 
@@ -31,6 +34,8 @@ class TargetRates(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     target: str
     is_relative: bool
     """The score is taken less the mean of the slate's: who chooses compares what is shown together."""
+    looking: float | None = None
+    """Of a choice: the power of the position by which fewer look, which multiplies the chance."""
     scores: tuple[float, ...]
     log_odds: tuple[float, ...]
     """The table: log odds at each of `scores`, which rise."""
@@ -170,11 +175,12 @@ def declared_rates(recommender: Recommender, target: Target) -> TargetRates:
     return TargetRates(
         target=target.name,
         is_relative=False,
+        looking=0.0 if target.is_choice else None,
         scores=(0.0,),
         log_odds=(0.0,),
         weights=tuple(weights),
         covariance=((0.0,) * size,) * size,
-        spread=spread,
+        spread=max(spread, CHOICE_SPREAD) if target.is_choice else spread,
         evidence=evidence,
         evidence_weight=1.0 if rate is None else rate.weight,
     )

@@ -19,12 +19,8 @@ from threadpoolctl import threadpool_limits
 from letterpress.datasets.gains import hits_and_trials
 from letterpress.datasets.training_set import TrainingSet
 from letterpress.evaluation.isotonic import isotonic_table
-from letterpress.evaluation.overdispersion import (
-    TYPICAL_SPREAD,
-    faded_spread,
-    fit_faded_spread,
-    repeated_spread,
-)
+from letterpress.evaluation.overdispersion import TYPICAL_SPREAD, faded_spread, fit_faded_spread
+from letterpress.evaluation.repeated_rows import Belief, Singles, shared_share, spread_of_share
 from letterpress.ranking.calibration import (
     Calibration,
     TargetRates,
@@ -33,6 +29,7 @@ from letterpress.ranking.calibration import (
     declared_rates,
     log_odds,
 )
+from letterpress.ranking.held_out_scores import HALVES
 from letterpress.ranking.predicted_rates import known_scores
 from letterpress.recommenders import Recommender, Target
 
@@ -46,6 +43,11 @@ LEVEL_RIDGE = 100.0
 """Campaigns or items of one kind are believed to differ by a tenth from others."""
 SELECTION_RIDGE = 25.0
 """A selection of 0.2 is believed possible before any control was seen."""
+CHOICES, SCORES = Belief(0.2, 0.15), Belief(0.006, 0.006)
+"""How far chances lie from their prediction, as a share of what a yes or no varies by; before counting."""
+LEAST_DISPERSION = 1e-3
+MOST_SHARE = 0.8
+"""More would be chances of 0 and 1."""
 ROUNDS, NEWTON_STEPS, CLOSE = 3, 30, 1e-9
 
 
@@ -57,8 +59,11 @@ class _Rows(NamedTuple):
     hits: Floats
     trials: Floats
     evidence: Floats
-    items: NDArray[np.integer]
     campaigns: NDArray[np.integer]
+    selection: int | None
+    """The column of what is more selected than expected, where that matters."""
+    looking: int | None
+    """The column of the logarithm of the position that multiplies chances, of what is chosen."""
 
 
 class _Fitted(NamedTuple):
@@ -143,27 +148,38 @@ def _fit_target(  # what all targets share is worked out once
     selection = _selection(recommender, target, scores, part, shared, found)
     with_selection = whole if selection is None else np.c_[whole, selection]
     evidence = _evidence_of(recommender, target, part)
-    rows = _Rows(
-        with_selection[used], hits[used], trials[used], evidence[used], part.item_codes[used], campaigns[used]
-    )
     size = whole.shape[1]
     position = size - shared.levels.shape[1] - 1
-    penalties = _penalties(with_selection.shape[1], levels_from=position + 1, selection_from=size)
+    looking = with_selection.shape[1] if target.is_choice else None
+    inputs = with_selection if looking is None else np.c_[with_selection, np.log(part.position)]
+    rows = _Rows(
+        inputs[used],
+        hits[used],
+        trials[used],
+        evidence[used],
+        campaigns[used],
+        selection=None if selection is None else size,
+        looking=looking,
+    )
+    penalties = _penalties(inputs.shape[1], levels_from=position + 1, selection_from=size)
     is_single = target.denominator is None or target.scale is not None
     fitted = _fit(rows, penalties, is_single=is_single, weight=declared.evidence_weight)
     if not target.is_choice:  # position is no input of a rate, rather than one that nobody saw
         fitted.covariance[position, :] = fitted.covariance[:, position] = 0.0
     shift = 0.0 if selection is None else float(fitted.weights[size])
-    # What was selected differs from what was not; among all, that is spread as well.
-    between = 0.0 if selection is None else shift**2 * float((selection**2).mean())
+    if is_single:
+        spread = _spread_of_singles(recommender, target, part, rows, fitted)
+    else:  # what was selected differs from what was not; among all, that is spread as well
+        spread = fitted.spread + (0.0 if selection is None else shift**2 * float((selection**2).mean()))
     return TargetRates(
         target=target.name,
         is_relative=target.is_choice,
+        looking=None if looking is None else max(-float(fitted.weights[looking]), 0.0),
         scores=tuple(table.scores.tolist()),
         log_odds=tuple(map(log_odds, _open(table.rates).tolist())),
         weights=tuple(fitted.weights[:size].tolist()),
         covariance=tuple(tuple(row) for row in fitted.covariance[:size, :size].tolist()),
-        spread=fitted.spread + between,
+        spread=spread,
         fading=fitted.fading,
         evidence=declared.evidence,
         evidence_weight=declared.evidence_weight,
@@ -240,35 +256,81 @@ def mean_rates(rates: TargetRates, scores: Floats, part: TrainingSet, shared: Sh
     chosen = relative_scores(scores, part) if rates.is_relative else scores
     levels = np.interp(chosen, rates.scores, rates.log_odds)
     inputs = _inputs(levels, shared, np.log(part.position))
-    return _sigmoid(inputs @ np.array(rates.weights))
+    looked = 1.0 if rates.looking is None else part.position.astype(np.float64) ** -rates.looking
+    return np.asarray(looked * _sigmoid(inputs @ np.array(rates.weights)), np.float64)
 
 
 def _sigmoid(values: Floats) -> Floats:
     return np.asarray(1.0 / (1.0 + np.exp(-values)), np.float64)
 
 
-def _fit(rows: _Rows, penalties: Floats, *, is_single: bool, weight: float) -> _Fitted:
-    """Weights given the spread and the spread given the weights, in turns."""
+def _spread_of_singles(
+    recommender: Recommender, target: Target, part: TrainingSet, rows: _Rows, fitted: _Fitted
+) -> float:
+    """The variance of the log odds of single outcomes about their prediction, told by items that come again.
+
+    Both of a pair are of one half of the campaigns: no model that scored one has learnt from the other.
+    """
+    unselected = fitted.weights.copy()
+    if rows.selection is not None:
+        unselected[rows.selection] = 0.0
+    known, looked = _chances(rows, unselected)
+    used = hits_and_trials(target, part.outcomes)[1] > 0
+    because_selected = fitted.predicted - looked * known
+    halves = np.repeat(part.campaign_codes % HALVES, part.group_sizes)
+    labels = [part.column(f"{label}_code") for label, _ in recommender.vocabularies]
+    singles = Singles(
+        seen=rows.hits - because_selected,
+        known=known,
+        looked=looked,
+        groups=(part.item_codes.astype(np.int64) * HALVES + halves)[used],
+        labels=[np.nan_to_num(each[used], nan=-1.0).astype(np.int64) for each in labels],
+    )
+    share = shared_share(singles, CHOICES if target.is_choice else SCORES)
+    if target.is_choice:
+        # Who chooses compares: the bar is off by what all others together are misjudged by.
+        share *= 1.0 + 1.0 / max(part.rows / len(part) - 1.0, 1.0)
+    return spread_of_share(known, min(share, MOST_SHARE))
+
+
+def _dispersion(hits: Floats) -> float:
+    """How much less single outcomes vary than a yes or no of their mean does, as a share: 1 of a yes or no.
+
+    Beliefs are worth so much less beside them.
+    """
+    return max(float(hits.var() / (hits.mean() * (1.0 - hits.mean()))), LEAST_DISPERSION)
+
+
+def _fit(rows: _Rows, beliefs: Floats, *, is_single: bool, weight: float) -> _Fitted:
+    """Weights given the spread and the spread given the weights, in turns; of single trials weights alone."""
     spread, fading = TYPICAL_SPREAD, 0.0
-    for _ in range(ROUNDS):
+    dispersion = _dispersion(rows.hits) if is_single else 1.0
+    penalties = beliefs * dispersion
+    for _ in range(1 if is_single else ROUNDS):
         spreads = faded_spread(spread, fading, rows.evidence, weight)
-        weights, curvature, pull = _solve(rows, np.zeros(len(spreads)) if is_single else spreads, penalties)
-        predicted = _sigmoid(rows.inputs @ weights)
-        if is_single:
-            spread = repeated_spread(predicted, rows.hits, rows.items)
-        else:
-            spread, fading = fit_faded_spread(predicted, rows.hits, rows.trials, rows.evidence, weight)
-    inverse = np.linalg.inv(curvature)
+        solved = _solve(rows, np.zeros(len(spreads)) if is_single else spreads, penalties)
+        known, looked = _chances(rows, solved.weights)
+        if not is_single:
+            spread, fading = fit_faded_spread(known, rows.hits, rows.trials, rows.evidence, weight)
+    inverse = np.linalg.inv(solved.curvature)
     _, clusters = np.unique(rows.campaigns, return_inverse=True)
     by_campaign = np.zeros((int(clusters.max()) + 1, rows.inputs.shape[1]))
-    np.add.at(by_campaign, clusters, rows.inputs * pull[:, None])
+    np.add.at(by_campaign, clusters, solved.pulls)
     # What is believed beforehand counts as observations too: a weekday that nobody saw is doubted most.
-    pulled = by_campaign.T @ by_campaign + np.diag(penalties)
-    return _Fitted(weights, inverse @ pulled @ inverse, predicted, spread, fading)
+    pulled = by_campaign.T @ by_campaign + np.diag(penalties) * dispersion
+    return _Fitted(solved.weights, inverse @ pulled @ inverse, looked * known, spread, fading)
 
 
-def _solve(rows: _Rows, spreads: Floats, penalties: Floats) -> tuple[Floats, Floats, Floats]:
-    """Weights by Newton's method, the curvature `(m, m)`, and each row's pull `(n,)` on its log odds.
+class _Solved(NamedTuple):
+    weights: Floats
+    curvature: Floats
+    """`(m, m)`"""
+    pulls: Floats
+    """`(n, m)`: of each row on each weight."""
+
+
+def _solve(rows: _Rows, spreads: Floats, penalties: Floats) -> _Solved:
+    """Weights by Fisher's scoring.
 
     A row weighs as much as its counting and its spread let it: many trials of one row are not as many rows.
     """
@@ -276,13 +338,33 @@ def _solve(rows: _Rows, spreads: Floats, penalties: Floats) -> tuple[Floats, Flo
     believed[1] = 1.0
     weights = believed.copy()
     for _ in range(NEWTON_STEPS):
-        rates = _sigmoid(rows.inputs @ weights)
+        known, looked = _chances(rows, weights)
+        rates = looked * known
+        moved = _moved_odds(rows, known, rates)
         room = np.maximum(rows.trials * rates * (1.0 - rates), 1e-12)
         trust = 1.0 / (1.0 + room * spreads)
-        pull = trust * (rows.hits - rows.trials * rates)
-        curvature = rows.inputs.T @ (rows.inputs * (room * trust)[:, None]) + np.diag(penalties)
-        step = np.linalg.solve(curvature, rows.inputs.T @ pull - penalties * (weights - believed))
+        pulls = moved * (trust * (rows.hits - rows.trials * rates))[:, None]
+        curvature = moved.T @ (moved * (room * trust)[:, None]) + np.diag(penalties)
+        step = np.linalg.solve(curvature, pulls.sum(0) - penalties * (weights - believed))
         weights = weights + np.clip(step, -2.0, 2.0)
         if np.abs(step).max() < CLOSE:
             break
-    return weights, curvature, pull
+    return _Solved(weights, curvature, pulls)
+
+
+def _chances(rows: _Rows, weights: Floats) -> tuple[Floats, Floats]:
+    """Of each row `(n,)` the chance of those who look, and that anybody looks."""
+    chances = rows.inputs @ weights
+    if rows.looking is None:
+        return _sigmoid(chances), np.ones(len(chances))
+    by_looks = rows.inputs[:, rows.looking] * weights[rows.looking]
+    return _sigmoid(chances - by_looks), np.exp(np.minimum(by_looks, 0.0))
+
+
+def _moved_odds(rows: _Rows, known: Floats, rates: Floats) -> Floats:
+    """How far each weight moves the log odds of each row `(n, m)`."""
+    if rows.looking is None:
+        return rows.inputs
+    moved = rows.inputs * ((1.0 - known) / (1.0 - rates))[:, None]
+    moved[:, rows.looking] = rows.inputs[:, rows.looking] / (1.0 - rates)
+    return moved

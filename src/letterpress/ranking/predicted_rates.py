@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from letterpress.evaluation.repeated_rows import PROBIT_SCALE
 from letterpress.machine_code import compile_loop
 from letterpress.ranking.calibration import Calibration, TargetRates
 
@@ -34,6 +35,7 @@ def _fill_rates(  # noqa: PLR0913, PLR0917  # flat arguments are what the compil
     levels: Floats,
     lengths: NDArray[np.int64],
     is_relative: NDArray[np.bool_],
+    looking: Floats,
     weights: Floats,
     covariances: Floats,
     spreads: Floats,
@@ -79,13 +81,18 @@ def _fill_rates(  # noqa: PLR0913, PLR0917  # flat arguments are what the compil
             weight = evidence_weights[target]
             spread = spreads[target] * (weight / (counted + weight)) ** fadings[target]
             variance = spread + max(doubt, 0.0)
+            # The sum gives the mean rate. Where log odds spread evenly, their middle is not its log odds.
             rate = 1.0 / (1.0 + math.exp(-middle))
-            # The sum gives the mean rate. Where log odds spread evenly, their middle lies below its log odds.
-            middle -= variance * (0.5 - rate)
+            looked = 1.0
+            if looking[target] >= 0.0:
+                looked = math.exp(-looking[target] * inputs[2 + n_rates])
+                middle *= math.sqrt(1.0 + PROBIT_SCALE * variance)
+            else:
+                middle -= variance * (0.5 - rate)
             reach = QUANTILE * math.sqrt(variance)
-            out[row, target, 0] = rate
-            out[row, target, 1] = 1.0 / (1.0 + math.exp(reach - middle))
-            out[row, target, 2] = 1.0 / (1.0 + math.exp(-reach - middle))
+            out[row, target, 0] = looked * rate
+            out[row, target, 1] = looked / (1.0 + math.exp(reach - middle))
+            out[row, target, 2] = looked / (1.0 + math.exp(-reach - middle))
 
 
 class RatePredictor:
@@ -108,6 +115,7 @@ class RatePredictor:
         self._levels = np.array([_padded(levels, longest) for _, levels in tables])
         self._lengths = np.array([len(scores) for scores, _ in tables], np.int64)
         self._is_relative = np.array([each.is_relative for each in targets], np.bool_)
+        self._looking = np.array([-1.0 if each.looking is None else each.looking for each in targets])
         self._weights = np.array([each.weights for each in targets], np.float64)
         self._covariances = np.array([each.covariance for each in targets], np.float64)
         self._spread = np.array([each.spread for each in targets], np.float64)
@@ -139,6 +147,7 @@ class RatePredictor:
             self._levels,
             self._lengths,
             self._is_relative,
+            self._looking,
             self._weights,
             self._covariances,
             self._spread,
@@ -189,6 +198,7 @@ def _try_fill(fill: Callable[..., None]) -> None:
         np.zeros((1, 2)),
         np.full(1, 2),
         np.zeros(1, np.bool_),
+        one,
         np.ones((1, 5)),
         np.ones((1, 5, 5)),
         one,

@@ -26,8 +26,8 @@ EXPERIMENT_SHARE = 0.9
 """Of the sends that can be experiments: the slate shows the original, and 2-4 variants would be sent."""
 MOST_ARMS = 4
 
-_CHOOSE_COUNTS = (2, 3, 4)
-_CHOOSE_SHARES = (0.5, 0.3, 0.2)
+CHOOSE_SHARES = {2: 0.5, 3: 0.3, 4: 0.2}
+"""How many a builder wants, and how often."""
 _CLICK_PULL = 2.0
 _TASTE_PULL = 0.5
 _RATE_SPREAD = 0.17
@@ -79,18 +79,16 @@ def choose(world: World, slates: Slates, items: Ints, rng: np.random.Generator) 
     """
     n_slates, size = len(items), items.shape[1]
     rates = click_rates(world, items, slates.segment, slates.industry, slates.campaign_type)
-    log_rates = np.log(rates)
-    appeal = (log_rates - log_rates.mean(1, keepdims=True)) / _RATE_SPREAD
-    of_type = (items, slates.campaign_type[:, None])
-    liking = _CLICK_PULL * appeal + _TASTE_PULL * world.effects.taste[of_type]
+    liked = liking(world, items, rates, slates.campaign_type)
     examined = rng.random((n_slates, size)) < examination(np.arange(1, size + 1))
-    odds = np.where(examined, liking + rng.gumbel(size=liking.shape), -np.inf)
+    odds = np.where(examined, liked + rng.gumbel(size=liked.shape), -np.inf)
     place = np.argsort(np.argsort(-odds, axis=1), axis=1)
-    wanted = rng.choice(_CHOOSE_COUNTS, n_slates, p=_CHOOSE_SHARES)
+    wanted = rng.choice(tuple(CHOOSE_SHARES), n_slates, p=tuple(CHOOSE_SHARES.values()))
     chosen = (place < wanted[:, None]) & examined
     last = place == examined.sum(1, keepdims=True) - 1
     dismissed = last & ~chosen & (rng.random((n_slates, 1)) < _DISMISS_SHARE)
     control, is_experiment = _plan_experiments(items, chosen, rng)
+    of_type = (items, slates.campaign_type[:, None])
     return Shown(
         items=items,
         rates=rates,
@@ -103,6 +101,14 @@ def choose(world: World, slates: Slates, items: Ints, rng: np.random.Generator) 
         conditions=world.conditions,
         seed=world.seed,
     )
+
+
+def liking(world: World, items: Ints, rates: Floats, campaign_type: Ints) -> Floats:
+    """How much a builder likes each item `(n, k)` beside the others of its slate, before what is chance."""
+    log_rates = np.log(rates)
+    appeal = (log_rates - log_rates.mean(1, keepdims=True)) / _RATE_SPREAD
+    taste = world.effects.taste[items, campaign_type[:, None]]
+    return np.asarray(_CLICK_PULL * appeal + _TASTE_PULL * taste, np.float64)
 
 
 def _plan_experiments(

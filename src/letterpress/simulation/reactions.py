@@ -22,8 +22,8 @@ RECIPIENTS = 50_000
 LAST_OUTCOME_HOURS = 120
 """Nothing happens later than this after the send."""
 
-_OPEN_RATE = 0.2
-_SMALLEST_SEND, _LARGEST_SEND = 200, 5000
+OPEN_RATE = 0.2
+SMALLEST_SEND, LARGEST_SEND = 200, 5000
 _BATCH_SHARES = np.array([0.5, 0.35, 0.15])
 _BATCH_DELAYS = np.array([90, 420, 2640]) * MINUTE
 """Counts are taken at about 1.5, 7 and 44 hours: 85 % of the clicks are known within a day."""
@@ -106,7 +106,7 @@ def _keep(outcomes: Outcomes, kept: NDArray[np.bool_]) -> Outcomes:
 
 def _react(slates: Slates, shown: Shown, rng: np.random.Generator) -> _Sends:
     slate, position = np.nonzero(shown.sent)
-    log_size = rng.uniform(np.log(_SMALLEST_SEND), np.log(_LARGEST_SEND), len(slates))
+    log_size = rng.uniform(np.log(SMALLEST_SEND), np.log(LARGEST_SEND), len(slates))
     sent = np.maximum(1, rng.poisson(np.exp(log_size)[slate]))
     at = slates.send_at[slate]
     bounced = rng.binomial(sent - 1, BOUNCE_RATE)
@@ -116,7 +116,7 @@ def _react(slates: Slates, shown: Shown, rng: np.random.Generator) -> _Sends:
     people = delivered - bots
     rates = shown.rates[slate, position] * click_factors(at, shown.conditions.season_strength)
     clicked = rng.binomial(people, np.minimum(rates, 1.0))
-    opened = clicked + rng.binomial(people - clicked, _OPEN_RATE)
+    opened = clicked + rng.binomial(people - clicked, OPEN_RATE)
     unsubscribed = rng.binomial(people, np.minimum(shown.unsubscribe_rates[slate, position], 1.0))
     converted = rng.binomial(clicked, np.minimum(shown.conversion_rates[slate, position], 1.0))
     totals = np.stack([delivered, opened, clicked, unsubscribed, converted, bounced])

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from letterpress.evaluation.overdispersion import faded_spread, fit_faded_spread, repeated_spread
+from letterpress.evaluation.overdispersion import faded_spread, fit_faded_spread
 
 
 def sigmoid(values: np.ndarray) -> np.ndarray:
@@ -30,12 +30,3 @@ def test_counting_alone_is_no_spread() -> None:
     hits = random.binomial(1000, 0.02, 20_000).astype(float)
     spread, _ = fit_faded_spread(np.full(20_000, 0.02), hits, trials, np.zeros(20_000), 2000.0)
     assert spread < 0.003
-
-
-def test_what_repeats_within_items_is_found_in_single_yes_or_no_answers() -> None:
-    random = np.random.default_rng(7)
-    items = np.repeat(np.arange(2000), 10)
-    truth = sigmoid(-0.7 + 0.5 * random.normal(size=2000))[items]
-    found = repeated_spread(np.full(20_000, truth.mean()), (random.random(20_000) < truth).astype(int), items)
-    assert found == pytest.approx(0.25, rel=0.15)
-    assert repeated_spread(np.full(3, 0.5), np.array([1, 0, 1]), np.arange(3)) == 0.02

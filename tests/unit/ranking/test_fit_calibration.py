@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from letterpress.datasets.training_set import TrainingSet
+from letterpress.evaluation.repeated_rows import PROBIT_SCALE
 from letterpress.features import feature_plan
 from letterpress.ranking.calibration import Calibration, declared_calibration
 from letterpress.ranking.fit_calibration import (
@@ -24,11 +25,25 @@ Floats = NDArray[np.float64]
 
 RECOMMENDER = get_recommender("image_enhancement")
 PLAN = feature_plan(RECOMMENDER)
+SINGLES = replace(RECOMMENDER, targets=(RECOMMENDER.targets[0], RECOMMENDER.targets[-1]))
+"""Targets that happen, or are told, once."""
 ITEMS = 8
 
 
 def draw(slates: int, seed: int = 1, *, pull: float = 1.0) -> tuple[TrainingSet, Floats, Floats]:
     """Slates, a score that knows half of the log odds, and true click rates; builders choose by the truth."""
+    part, known, truth = draw_with_truth(slates, seed, pull=pull)
+    return part, known, truth["clicked"]
+
+
+def draw_with_truth(
+    slates: int, seed: int, *, pull: float = 1.0, n_items: int = 0
+) -> tuple[TrainingSet, Floats, dict[str, Floats]]:
+    """The same with the true chances and expected scores, too.
+
+    What the score does not know is drawn anew for every row, or belongs to one of `n_items` in a segment.
+    Then builders look at fewer places further down; else places weigh on the odds.
+    """
     random = np.random.default_rng(seed)
     rows = slates * ITEMS
     features = np.tile(np.array([each.default for each in PLAN.features], np.float32), (rows, 1))
@@ -36,16 +51,23 @@ def draw(slates: int, seed: int = 1, *, pull: float = 1.0) -> tuple[TrainingSet,
     features[:, PLAN.names.index("segment_code")] = segments
     features[:, PLAN.names.index("enhancement_code")] = np.tile(np.arange(ITEMS), slates)
     known, unknown = random.normal(size=(2, rows))
+    items = np.tile(np.arange(ITEMS), slates)
+    if n_items:
+        items = random.integers(0, n_items, rows)
+        unknown = np.random.default_rng(99).normal(size=(n_items, 5))[items, segments]
     log_rates = -4.0 + 0.2 * known + 0.2 * unknown + 0.15 * (segments - 2)
     position = np.tile(np.arange(1, ITEMS + 1), slates)
-    appeal = -0.5 + 1.0 * known + pull * unknown - np.log(position)
-    chosen = random.random(rows) < 1 / (1 + np.exp(-appeal))
+    appeal = -0.5 + 1.0 * known + pull * unknown - (0.0 if n_items else 1.0) * np.log(position)
+    chances = position ** (-0.5 if n_items else 0.0) / (1 + np.exp(-appeal))
+    chosen = random.random(rows) < chances
     sent = chosen | (random.random(rows) < 0.1)
     delivered = np.where(sent, random.integers(500, 3000, rows), 0)
     true_rates = 1 / (1 + np.exp(-log_rates))
     clicked = random.binomial(delivered, true_rates)
     converted, unsubscribed = random.binomial(clicked, 0.06), random.binomial(delivered, 0.001)
-    score = 100 / (1 + np.exp(-2 * (log_rates + 4) - random.normal(scale=0.6, size=rows)))
+    noise = random.normal(scale=0.6, size=rows)
+    score = 100 / (1 + np.exp(-2 * (log_rates + 4) - noise))
+    usual = 100 / (1 + np.exp(-2 * (log_rates + 4) / np.sqrt(1 + PROBIT_SCALE * 0.36)))
     part = TrainingSet(
         feature_names=PLAN.names,
         features=features,
@@ -53,8 +75,8 @@ def draw(slates: int, seed: int = 1, *, pull: float = 1.0) -> tuple[TrainingSet,
         clicks=clicked,
         position=position.astype(np.int32),
         propensity=np.full(rows, 1 / ITEMS),
-        item_codes=np.tile(np.arange(ITEMS), slates).astype(np.int32),
-        item_ids=np.arange(ITEMS).astype(object),
+        item_codes=items.astype(np.int32),
+        item_ids=np.arange(max(ITEMS, n_items)).astype(object),
         group_offsets=np.arange(0, rows + 1, ITEMS),
         slate_ids=np.arange(slates).astype(object),
         campaign_codes=(np.arange(slates) // 2).astype(np.int32),
@@ -69,7 +91,7 @@ def draw(slates: int, seed: int = 1, *, pull: float = 1.0) -> tuple[TrainingSet,
             "email_score": np.where(delivered > 0, score, np.nan),
         },
     )
-    return part, known, true_rates
+    return part, known, {"clicked": true_rates, "chosen": chances, "email_score": usual / 100}
 
 
 def predict(calibration: Calibration, part: TrainingSet, scores: Floats, target: str) -> Floats:
@@ -149,6 +171,37 @@ def test_a_score_is_told_as_a_share_of_its_scale_and_rises_with_what_it_is_made_
     assert np.corrcoef(told[:, RATE], truth)[0, 1] > 0.6
     chosen_more = 1 / (1 + np.exp(-2 * (np.log(truth / (1 - truth)) + 4)))
     assert told[:, RATE].mean() == pytest.approx(chosen_more.mean(), abs=0.015)
+
+
+@pytest.mark.parametrize("target", ["chosen", "email_score"])
+def test_what_happens_once_a_slate_has_intervals_that_hold_the_truth_where_items_come_again(
+    target: str,
+) -> None:
+    part, scores, _ = draw_with_truth(2500, 11, n_items=200)
+    calibration = fit_calibration(scores, part, SINGLES)
+    later, scores, truth = draw_with_truth(1000, 12, n_items=200)
+    told = predict(calibration, later, scores, target)
+    held = (told[:, LOW] <= truth[target]) & (truth[target] <= told[:, HIGH])
+    assert 0.91 < held.mean() < 0.99
+
+
+def test_a_choice_is_never_likelier_than_that_somebody_looks() -> None:
+    part, scores, _ = draw_with_truth(2500, 10, n_items=200)
+    calibration = fit_calibration(scores, part, SINGLES)
+    looking = calibration.targets[0].looking
+    assert looking is not None
+    assert looking == pytest.approx(0.5, abs=0.15)
+    told = predict(calibration, part, scores + 50.0 * (np.arange(len(scores)) % 3 == 0), "chosen")
+    assert (told[:, HIGH] <= part.position**-looking).all()
+
+
+def test_intervals_of_choices_are_wide_while_nothing_comes_again() -> None:
+    part, scores, _ = draw(400, seed=13)
+    alone = replace(part, item_codes=np.arange(part.rows, dtype=np.int32))
+    told = predict(fit_calibration(scores, alone, SINGLES), part, scores, "chosen")
+    assert (told[:, HIGH] - told[:, LOW]).mean() > 0.3
+    declared = predict(declared_calibration(RECOMMENDER), part, scores, "chosen")
+    assert (declared[:, HIGH] - declared[:, LOW]).mean() > 0.6
 
 
 def test_what_serves_and_what_was_fitted_predict_alike(fitted: Calibration) -> None:
