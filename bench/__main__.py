@@ -7,10 +7,10 @@ A benchmark that is named is always run.
 from __future__ import annotations
 
 import importlib
-import subprocess
 import sys
 from pathlib import Path
 
+from bench.commit import DONE, current_commit
 from bench.report import write_document
 from letterpress.errors import LetterpressError
 from letterpress.log import configure_log
@@ -22,17 +22,8 @@ NAMES = tuple(
     if "\ndef run(" in path.read_text(encoding="utf-8")
 )
 RESULTS = FOLDER / "results"
-DONE = FOLDER.parent / ".cache" / "bench"
 DOCUMENT = FOLDER.parent / "docs" / "benchmarks.md"
 WRONG_USAGE = 2
-
-
-def current_commit() -> str:
-    """The commit that is measured; empty outside a checkout, where nothing is resumed."""
-    asked = subprocess.run(
-        ["git", "-C", str(FOLDER), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-    )
-    return asked.stdout.strip()
 
 
 def measure(name: str, commit: str) -> None:

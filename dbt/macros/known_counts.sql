@@ -26,6 +26,24 @@ moments as (
     where {{ has_key(entity) }}
 ),
 
+{#- What became known of a key after its last look is never looked up. #}
+{{ entity }}_last_looks as (
+    select
+        {{- key_columns(entity) }},
+        max(known_until) as known_until
+    from {{ entity }}_moments
+    group by all
+),
+
+{{ entity }}_hours as (
+    select hours.*
+    from {{ ref('ftr_' ~ entity ~ '_hours') }} as hours
+    inner join {{ entity }}_last_looks as last_looks
+        on
+            {{- same_key(entity, 'hours', 'last_looks') }}
+            and hours.as_of_at <= last_looks.known_until
+),
+
 {%- if is_partial() %}
 {{ sums_until_moments(entity) }}
 {% endif %}
@@ -37,7 +55,7 @@ moments as (
         {%- for name in count_names() %},
         cast(sum({{ name }}) over since_birth as bigint) as {{ name }}
         {%- endfor %}
-    from {{ entity ~ '_sums' if is_partial() else ref('ftr_' ~ entity ~ '_hours') }}
+    from {{ entity ~ '_sums' if is_partial() else entity ~ '_hours' }}
     window since_birth as (partition by recommender, {{ entity_keys()[entity] | join(', ') }} order by as_of_at)
 ),
 
@@ -99,7 +117,7 @@ moments as (
     to a moment are the same, and there is far less to add up and to look through. -#}
 {%- macro sums_until_moments(entity) %}
 {{ entity }}_looks as (
-    {{ first_moments(ref('ftr_' ~ entity ~ '_hours')) }}
+    {{ first_moments(entity ~ '_hours') }}
 ),
 
 {{ entity }}_sums as (
@@ -107,11 +125,8 @@ moments as (
         {{- key_columns(entity, 'hours') }},
         looks.moment as as_of_at,
         {{- summed_counts() }}
-    from {{ ref('ftr_' ~ entity ~ '_hours') }} as hours
+    from {{ entity }}_hours as hours
     inner join {{ entity }}_looks as looks on hours.as_of_at = looks.as_of_at
-    semi join {{ entity }}_moments as wanted
-        on
-            {{- same_key(entity, 'hours', 'wanted') }}
     group by all
 ),
 {%- endmacro -%}

@@ -12,6 +12,8 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 import pytest
+from bench.features import contents
+from bench.peers import features
 from tests.integration.small_world import HOURS_OF_VISIT, World, arrival, make_log
 
 from letterpress.errors import BrokenError, GateFailedError, NotEnoughDataError, UsageError
@@ -284,6 +286,16 @@ def test_windows_hold_what_arrived_in_so_many_whole_days_and_today(built: Settin
         differ += f", count(*) filter (where {entity}_shown_7d > {entity}_shown_1d) as recent"
         (found,) = read_table(built, f"{differ} from training_examples").to_pylist()
         assert min(found.values()) > 0
+
+
+def test_a_hand_written_script_makes_the_same_rows(built: Settings, tmp_path: Path) -> None:
+    """All marts a second time, in SQL that shares no line with the models."""
+    script = tmp_path / "script.duckdb"
+    features.main(str(built.paths.raw), str(script), "1", "1GB")
+    tables = [mart for mart in MARTS if mart != "fct_outcomes"]
+    found = contents(built.paths.warehouse, tables)
+    assert contents(script, tables) == found
+    assert min(rows for rows, _ in found.values()) > 0
 
 
 def first_slates(log: list[AnyEvent]) -> list[Slate]:
