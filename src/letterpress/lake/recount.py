@@ -10,14 +10,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
 from letterpress.errors import StorageError, as_clause
 from letterpress.lake.raw_readers import reading_raw
-from letterpress.lake.raw_schema import RAW_SCHEMAS, ensure_anchors
 from letterpress.lake.recount_sessions import count_sessions
+from letterpress.lake.recount_sources import REACTIONS, SHOWN, RawOfRecommender
 from letterpress.lake.snapshot_history import SnapshotMark
 from letterpress.lake.snapshot_layout import COUNT_NAMES, ENTITIES, WINDOW_DAYS, WINDOWS
 from letterpress.settings import Home
@@ -29,11 +30,10 @@ create temp table slates as
 select
     tenant, slate_id, occurred_at as shown_at, received_at, campaign, snapshot, schema_hash,
     described is not null as is_sampled,
-    {live_until} as live_until,
+    live_until,
     session_id,
     list_distinct(list_transform(items, lambda each: each.item_id)) as item_ids
-from {slate}
-where recommender = $recommender
+from shown
 qualify row_number() over (
     partition by tenant, slate_id order by received_at, occurred_at, event_id
 ) = 1
@@ -240,8 +240,8 @@ def recount(
     """
     with reading_raw(home), _scratch(threads, memory) as connection:
         try:
-            return _recount(connection, _sources(home), wanted, marks)
-        except duckdb.Error as error:
+            return _recount(connection, RawOfRecommender(home, wanted.recommender), wanted, marks)
+        except (duckdb.Error, pa.ArrowException) as error:
             raise StorageError(
                 f"expected raw files of today's schema in {home.raw}, found: {as_clause(error)}. "
                 "`letterpress lake --verify` names the file."
@@ -258,26 +258,31 @@ def _scratch(threads: int, memory: str | None) -> Iterator[duckdb.DuckDBPyConnec
         yield connection
 
 
-def _sources(home: Home) -> dict[str, str]:
-    """What stands for raw events of each type. Only slates have columns that older files lack."""
-    ensure_anchors(home.raw)
-    folder = str(home.raw).replace("'", "''")
-    found = {}
-    for event in ("item", "slate", "interaction", "outcome"):
-        options = "hive_partitioning = true, hive_types_autocast = false"
-        options += ", union_by_name = true" if event == "slate" else ""
-        found[event] = f"read_parquet('{folder}/recommender=*/hour=*/{event}.parquet', {options})"
-    return found
+def _scan(files: Sequence[Path], anchor: Path) -> str:
+    """SQL of the rows of files, with the columns of `anchor`, an empty one."""
+    listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in (anchor, *files))
+    options = "hive_partitioning = true, hive_types_autocast = false"
+    options += ", union_by_name = true" if anchor.stem == "slate" else ""  # older files lack columns of it
+    return f"read_parquet([{listed}], {options})"
 
 
 def _recount(
     connection: duckdb.DuckDBPyConnection,
-    sources: Mapping[str, str],
+    raw: RawOfRecommender,
     wanted: Wanted,
     marks: Mapping[str, SnapshotMark],
 ) -> Recounted:
+    """Where nothing was sampled, nothing else is opened either."""
+    newest = raw.newest_sampled()
+    since = NEVER if newest is None else newest - wanted.since
+    sources = {
+        event: _scan([] if newest is None else raw.event_files(event), raw.anchor(event))
+        for event in REACTIONS
+    }
+    sources["slate"] = _scan([] if newest is None else raw.vector_files(since), raw.anchor("slate"))
+    connection.register("shown", SHOWN.empty_table() if newest is None else raw.shown())
     _read(connection, sources, wanted.recommender)
-    since = _since(connection, wanted.since)
+    connection.unregister("shown")
     rows = [(name, mark.as_of or NEVER, mark.items_until or NEVER) for name, mark in marks.items()]
     connection.execute("create temp table marks (snapshot text, as_of timestamptz, items_until timestamptz)")
     if rows:
@@ -305,19 +310,12 @@ def _recount(
 
 def _read(connection: duckdb.DuckDBPyConnection, sources: Mapping[str, str], recommender: str) -> None:
     """Slates, descriptions, places and facts of a recommender, as temporary tables."""
-    has_live = "live_until" in RAW_SCHEMAS["slate"].names
-    live_until = "live_until" if has_live else "null::timestamptz"
     sums = ",\n    ".join(
         f"(coalesce(sum(amount) filter (where kind = '{name}'), 0))::bigint as {name}" for name in COUNT_NAMES
     )
     for statement in (_SLATES, _DESCRIPTIONS, _PLACES, _FACTS):
-        text = statement.format(live_until=live_until, sums=sums, **sources)
+        text = statement.format(sums=sums, **sources)
         connection.execute(text, {"recommender": recommender} if "$recommender" in text else {})
-
-
-def _since(connection: duckdb.DuckDBPyConnection, back: timedelta) -> datetime:
-    (newest,) = connection.execute("select max(shown_at) from slates where is_sampled").fetchone() or (None,)
-    return NEVER if newest is None else newest - back
 
 
 def _count(connection: duckdb.DuckDBPyConnection, entity: str) -> None:
