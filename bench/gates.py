@@ -212,8 +212,14 @@ def measure_upworthy(folder: Path) -> list[Figure]:
 
 
 def _refused_weeks(table: Path, tests: pa.Table) -> list[str]:
-    """Weeks with experiments, and those in which the shares of arms are refused."""
-    pyarrow.csv.write_csv(tests, table)
+    """Weeks with experiments, and those in which the shares of arms are refused.
+
+    The gate is not told of which tests their authors warn: it leaves those out that a log itself distrusts.
+    """
+    told = tests.set_column(
+        tests.column_names.index("trusted"), "trusted", pa.array([True] * tests.num_rows, pa.bool_())
+    )
+    pyarrow.csv.write_csv(told, table)
     home = table.with_suffix("")
     settings = Settings(home=home)
     import_logs(settings, "ab-test", [str(table)], clock=ManualClock(RANGE.end))
