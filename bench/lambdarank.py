@@ -143,7 +143,7 @@ def run(path: Path) -> None:
     declared = replace(
         pictures,
         slate_size=K,
-        objective="listwise",
+        objective="pairwise",
         gates=replace(pictures.gates, min_training_slates=50, min_test_slates=20),
     )
     ours, theirs, of_all = [], [], []

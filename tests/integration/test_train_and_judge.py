@@ -168,7 +168,7 @@ def test_training_goes_on_from_a_champion_that_learned_from_what_came_before_and
         None,
         "the champion of this snapshot began with nothing",
     )
-    other = replace(declared, objective="listwise")
+    other = replace(declared, objective="pairwise")
     unlike = find_start(settings.paths, other, split, snapshot="later", tenants=known)
     assert "learned another objective" in unlike.facts["reason"]
 

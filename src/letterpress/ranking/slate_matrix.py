@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 type Matrix = xgboost.QuantileDMatrix | xgboost.ExtMemQuantileDMatrix
 
 
-def slate_matrix(part: TrainingSet, *, is_listwise: bool, like: Matrix | None = None) -> Matrix:
+def slate_matrix(part: TrainingSet, *, is_pairwise: bool, like: Matrix | None = None) -> Matrix:
     """The matrix of `part`, cut at the quantiles of `like` where that is given.
 
     With `like` it is to be watched, not learned from, so its slates count alike. Else they count as much as
-    they weigh: XGBoost wants a weight a group of a listwise objective, and a weight a row of others.
+    they weigh: XGBoost wants a weight a group of an objective of pairs, and a weight a row of
+    others; an objective of our own weighs by itself.
 
     Features that lie in a file are read from it block by block, and stay there quantised: trees are then
     grown from the disk, and are the same to the bit.
@@ -34,10 +35,10 @@ def slate_matrix(part: TrainingSet, *, is_listwise: bool, like: Matrix | None = 
         matrix: Matrix = xgboost.QuantileDMatrix(part.features, label=part.gains, ref=like, missing=np.nan)
     else:
         matrix = _paged_matrix(part, folder, like)
-    if is_listwise:
+    if is_pairwise:
         matrix.set_group(part.group_sizes)
     if part.is_weighted and like is None:
-        matrix.set_weight(part.weights if is_listwise else part.row_weights)
+        matrix.set_weight(part.weights if is_pairwise else part.row_weights)
     return matrix
 
 

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from letterpress.datasets.training_set import TrainingSet
 from letterpress.ranking.fit_progress import tell_progress
-from letterpress.ranking.slate_matrix import slate_matrix
+from letterpress.ranking.grow_trees import Watched, grow_trees
 from letterpress.ranking.teachable import require_gains, require_teachable
-from letterpress.ranking.tree_parameters import compares_items, tree_parameters
+from letterpress.ranking.tree_parameters import tree_parameters
 from letterpress.ranking.trees_by_folds import count_trees, is_too_few
-from letterpress.ranking.watched_ndcg import ndcg_metric
 from letterpress.recommenders import Recommender
 from letterpress.settings import let_idle_threads_sleep
 
@@ -92,22 +91,20 @@ def _train_and_stop(
     plan: FitPlan,
     threads: int,
 ) -> TrainedRanker:
-    import xgboost
+    from xgboost.callback import EarlyStopping
 
-    has_slates, is_listwise = recommender.judge == "ndcg", compares_items(parameters)
-    fitted = slate_matrix(train, is_listwise=is_listwise)
-    booster = xgboost.train(
-        {**parameters, "nthread": threads, "verbosity": 0},
-        fitted,
-        num_boost_round=plan.rounds,
-        evals=[(slate_matrix(valid, is_listwise=is_listwise, like=fitted), "valid")],
-        custom_metric=ndcg_metric(valid, recommender.slate_size) if has_slates else None,
+    has_slates = recommender.judge == "ndcg"
+    booster = grow_trees(
+        train,
+        parameters,
+        plan.rounds,
+        threads=threads,
+        watched=Watched(valid, recommender.slate_size if has_slates else None),
         callbacks=[
-            xgboost.callback.EarlyStopping(rounds=plan.patience, maximize=has_slates),
+            EarlyStopping(rounds=plan.patience, maximize=has_slates),
             tell_progress(recommender.name, of=plan.rounds),
         ],
-        verbose_eval=False,
-        xgb_model=None if plan.start is None else bytearray(plan.start),
+        start=plan.start,
     )
     trees = int(booster.best_iteration) + 1
     best = booster[:trees]  # predictions never see the trees after the best one
@@ -125,7 +122,7 @@ def _train_on_all(
 ) -> TrainedRanker:
     """The ranker of all slates, with as many trees as folds of them say."""
     trees, ndcg = count_trees(whole, parameters, recommender.slate_size, rounds=rounds, threads=threads)
-    booster = _grow(whole, parameters, trees, threads=threads)
+    booster = grow_trees(whole, parameters, trees, threads=threads)
     return TrainedRanker(
         booster=_without_history(booster),
         trees=trees,
@@ -136,19 +133,9 @@ def _train_on_all(
     )
 
 
-def _grow(part: TrainingSet, parameters: dict[str, Any], trees: int, *, threads: int) -> xgboost.Booster:
-    import xgboost
-
-    return xgboost.train(
-        {**parameters, "nthread": threads, "verbosity": 0},
-        slate_matrix(part, is_listwise=compares_items(parameters)),
-        num_boost_round=trees,
-    )
-
-
 def refit_ranker(part: TrainingSet, trained: TrainedRanker, *, threads: int) -> bytes:
     """The booster of `part` with the parameters and as many trees as `trained`: what folds are scored by."""
-    return _without_history(_grow(part, trained.parameters, trained.trees, threads=threads))
+    return _without_history(grow_trees(part, trained.parameters, trained.trees, threads=threads))
 
 
 def _without_history(booster: xgboost.Booster) -> bytes:

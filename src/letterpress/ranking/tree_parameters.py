@@ -19,7 +19,7 @@ TREE_PARAMETERS: dict[str, Any] = {
 }
 
 
-def listwise_parameters(k: int) -> dict[str, Any]:
+def pairwise_parameters(k: int) -> dict[str, Any]:
     """Pairs within a slate, weighted by the top `k`."""
     return {
         "objective": "rank:pairwise",
@@ -32,6 +32,15 @@ def listwise_parameters(k: int) -> dict[str, Any]:
 
 GAIN_PARAMETERS: dict[str, Any] = {"objective": "binary:logitraw", "disable_default_eval_metric": True}
 """The log odds of a gain between 0 and 1, for slates all the same: scores are as they are added up."""
+
+SLATE_SOFTMAX = "slate:softmax"
+"""An objective of our own, which XGBoost knows no name for."""
+SOFTMAX_PARAMETERS: dict[str, Any] = {
+    "objective": SLATE_SOFTMAX,
+    "base_score": 0.0,
+    "disable_default_eval_metric": True,
+}
+"""Each item's share of what its slate gained: all of a slate at once."""
 
 SINGLE_PARAMETERS: dict[str, Any] = {
     "objective": "reg:squarederror",
@@ -55,15 +64,16 @@ def compares_items(parameters: Mapping[str, Any]) -> bool:
 
 
 def objective_of(recommender: Recommender) -> str:
-    """What scores of the recommender's trees mean, by XGBoost's name."""
+    """What scores of the recommender's trees mean, by the name that the manifest has for it."""
     return str(_objective(recommender)["objective"])
 
 
 def _objective(recommender: Recommender) -> dict[str, Any]:
     if recommender.judge != "ndcg":
         return SINGLE_PARAMETERS
-    is_listwise = recommender.objective == "listwise"
-    return listwise_parameters(recommender.slate_size) if is_listwise else GAIN_PARAMETERS
+    if recommender.objective == "pairwise":
+        return pairwise_parameters(recommender.slate_size)
+    return SOFTMAX_PARAMETERS if recommender.objective == "softmax" else GAIN_PARAMETERS
 
 
 def _constraints(directions: Mapping[str, int], names: Sequence[str]) -> dict[str, str]:

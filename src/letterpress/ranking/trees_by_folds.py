@@ -9,9 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from letterpress.datasets.training_set import TrainingSet
-from letterpress.ranking.slate_matrix import slate_matrix
-from letterpress.ranking.tree_parameters import compares_items
-from letterpress.ranking.watched_ndcg import ndcg_metric
+from letterpress.ranking.grow_trees import Watched, ndcg_after_each_tree
 
 FEWEST_TO_STOP = 60
 """Held-out slates. The mean NDCG of fewer is off by more than trees differ: its best place is luck."""
@@ -38,7 +36,8 @@ def count_trees(
     for fold in range(FOLDS):
         held = whole.take(fold_of == fold)
         if len(held) and (held.gains > 0).any():
-            curves.append(_curve(whole.take(fold_of != fold), held, parameters, k, rounds, threads))
+            others, watched = whole.take(fold_of != fold), Watched(held, k)
+            curves.append(ndcg_after_each_tree(others, parameters, rounds, watched, threads=threads))
             weights.append(len(held))
     curve = np.average(curves, axis=0, weights=weights)
     width = min(WINDOW_TREES, rounds)
@@ -52,23 +51,3 @@ def _folds(whole: TrainingSet, seed: int) -> NDArray[np.int64]:
     campaigns, places = np.unique(whole.campaign_codes, return_inverse=True)
     drawn = np.random.default_rng(seed).permutation(len(campaigns)) % FOLDS
     return np.asarray(drawn[places], np.int64)
-
-
-def _curve(
-    part: TrainingSet, held: TrainingSet, parameters: Mapping[str, Any], k: int, rounds: int, threads: int
-) -> NDArray[np.float64]:
-    """NDCG `(rounds,)` of `held` after each tree that `part` grows."""
-    import xgboost
-
-    fitted = slate_matrix(part, is_listwise=compares_items(parameters))
-    told: dict[str, dict[str, list[float]]] = {}
-    xgboost.train(
-        {**parameters, "nthread": threads, "verbosity": 0},
-        fitted,
-        num_boost_round=rounds,
-        evals=[(slate_matrix(held, is_listwise=compares_items(parameters), like=fitted), "held")],
-        custom_metric=ndcg_metric(held, k),
-        evals_result=told,
-        verbose_eval=False,
-    )
-    return np.array(told["held"]["ndcg"])

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 Judge = Literal["ab_test", "ndcg", "snips"]
-Objective = Literal["listwise", "pointwise"]
+Objective = Literal["pairwise", "pointwise", "softmax"]
 Window = Literal["birth", "28d", "7d", "1d", "decayed"]
 """Since birth; so many whole days and today so far; or all of it, the older the less."""
 
@@ -119,8 +119,9 @@ class Recommender:
     feature_views: tuple[str, ...]
     judge: Judge
     gates: Gates
-    objective: Objective = "listwise"
-    """Whether trees compare the items of a slate, or learn the gain of each, which then lies in 0..1."""
+    objective: Objective = "pairwise"
+    """Whether trees compare the items of a slate two by two, learn the gain of each, which then lies in
+    0..1, or learn what share each has in the gain of its slate."""
     attributes: tuple[str, ...] = ()
     """Item attributes (numbers) that features may use."""
     vocabularies: tuple[tuple[str, tuple[str, ...]], ...] = ()

@@ -19,6 +19,8 @@ from letterpress.ranking.tree_scorer import TreeScorer, load_tree_scorer
 from letterpress.recommenders import Recommender, get_recommender
 from letterpress.recommenders.declaration import Objective
 
+SHARES = replace(PETS, objective="softmax")
+
 
 def train(
     part: TrainingSet, *, recommender: Recommender = PETS, seed: int = 7, plan: FitPlan = USUAL_PLAN
@@ -37,10 +39,15 @@ def test_the_ranker_learns_what_is_chosen_and_names_what_it_used() -> None:
     assert sum(trained.importance.values()) == pytest.approx(1.0, abs=1e-4)
 
 
-def test_trees_that_learn_gains_order_slates_too_and_are_served_to_the_bit(tmp_path: Path) -> None:
-    pointwise = replace(PETS, objective="pointwise")
-    trained, fresh = train(world(600, 1), recommender=pointwise), world(300, 3)
-    assert trained.parameters["objective"] == "binary:logitraw"
+@pytest.mark.parametrize(
+    ("objective", "name"), [("pointwise", "binary:logitraw"), ("softmax", "slate:softmax")]
+)
+def test_trees_of_gains_and_of_shares_order_slates_too_and_are_served_to_the_bit(
+    objective: Objective, name: str, tmp_path: Path
+) -> None:
+    trained = train(world(600, 1), recommender=replace(PETS, objective=objective))
+    fresh = world(300, 3)
+    assert trained.parameters["objective"] == name
     told = scores(trained, fresh.features)
     single = ndcg_per_group(np.nan_to_num(fresh.column("a")), fresh.gains, fresh.group_offsets, 4)
     ranked = ndcg_per_group(told, fresh.gains, fresh.group_offsets, 4)
@@ -55,7 +62,7 @@ def test_the_same_data_and_seed_give_the_same_bytes() -> None:
     assert train(world(300, 1)).booster != train(world(300, 1), seed=8).booster
 
 
-@pytest.mark.parametrize("objective", ["listwise", "pointwise"])
+@pytest.mark.parametrize("objective", ["pairwise", "pointwise", "softmax"])
 def test_growing_the_same_slates_again_gives_the_same_trees(objective: Objective) -> None:
     part = world(300, 1)
     trained = train(part, recommender=replace(PETS, objective=objective))
@@ -94,15 +101,18 @@ def test_what_is_chosen_lies_over_the_usual_parameters_and_the_seed_stays() -> N
     assert tree_parameters(PETS, ("a",), {}, seed=5)["lambdarank_num_pair_per_sample"] == PETS.slate_size
 
 
-def test_a_start_keeps_its_trees_and_new_ones_correct_it_the_same_way_each_time() -> None:
-    first = train(world(100, 1))
+@pytest.mark.parametrize("recommender", [PETS, SHARES])
+def test_a_start_keeps_its_trees_and_new_ones_correct_it_the_same_way_each_time(
+    recommender: Recommender,
+) -> None:
+    first = train(world(100, 1), recommender=recommender)
     plan = FitPlan(start=first.booster)
-    warm = train(world(300, 4), plan=plan)
+    warm = train(world(300, 4), recommender=recommender, plan=plan)
     assert warm.trees > first.trees
     kept = xgboost.Booster(model_file=bytearray(warm.booster))[: first.trees]
     probe = world(50, 9).features
     assert (kept.inplace_predict(probe, predict_type="margin") == scores(first, probe)).all()
-    assert warm.booster == train(world(300, 4), plan=plan).booster
+    assert warm.booster == train(world(300, 4), recommender=recommender, plan=plan).booster
     assert warm.valid_metric > first.valid_metric
 
 

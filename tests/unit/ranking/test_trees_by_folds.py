@@ -12,6 +12,7 @@ from letterpress.ranking.scorer import BoosterScorer
 from letterpress.ranking.train_ranker import FitPlan, train_ranker
 from letterpress.ranking.tree_parameters import tree_parameters
 from letterpress.ranking.trees_by_folds import FEWEST_TO_STOP, count_trees, is_too_few
+from letterpress.recommenders.declaration import Objective
 
 FEW = FEWEST_TO_STOP - 20
 PLAN = FitPlan(rounds=80)
@@ -28,14 +29,16 @@ def test_folds_take_over_only_where_held_out_slates_are_few_and_campaigns_are_no
     assert not is_too_few(*lone)
 
 
-def test_a_ranker_of_few_slates_learns_from_all_of_them_and_repeats_to_the_bit() -> None:
+@pytest.mark.parametrize("objective", ["pairwise", "softmax"])
+def test_a_ranker_of_few_slates_learns_from_all_of_them_and_repeats_to_the_bit(objective: Objective) -> None:
+    pets = replace(PETS, objective=objective)
     train, valid = world(60, 1), world(FEW, 2)
     valid = replace(valid, campaign_codes=valid.campaign_codes + 100)
-    first, again = (train_ranker(train, valid, PETS, seed=7, threads=1, plan=PLAN) for _ in range(2))
+    first, again = (train_ranker(train, valid, pets, seed=7, threads=1, plan=PLAN) for _ in range(2))
     assert first.booster == again.booster
     assert not first.held_out
     spoilt = replace(valid, gains=np.ascontiguousarray(1 - valid.gains))
-    assert train_ranker(train, spoilt, PETS, seed=7, threads=1, plan=PLAN).booster != first.booster
+    assert train_ranker(train, spoilt, pets, seed=7, threads=1, plan=PLAN).booster != first.booster
     fresh = world(200, 5)
     scores = BoosterScorer(first.booster).score(fresh.features)
     assert ndcg_per_group(scores, fresh.gains, fresh.group_offsets, 4).mean() > 0.7
