@@ -1,19 +1,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
-import xgboost
 from numpy.typing import NDArray
 from tests.unit.ranking.pet_slates import PETS, world
 
 from letterpress.datasets.training_set import TrainingSet
 from letterpress.ranking.slate_softmax import slate_softmax
-from letterpress.ranking.train_ranker import train_ranker
+from letterpress.ranking.train_ranker import FitPlan, train_ranker
 
 SHARES = replace(PETS, objective="softmax")
-NO_MATRIX = xgboost.DMatrix(np.zeros((1, 1)))
+FEW_TREES = FitPlan(rounds=20)
 SIZES = np.array([3, 1, 5, 2, 4])
 WITHOUT_GAIN = 3
 Floats = NDArray[np.float64]
@@ -30,6 +30,10 @@ def ragged() -> TrainingSet:
     return replace(whole, gains=gains, group_offsets=offsets, weights=weights)
 
 
+def gradient_of(part: TrainingSet, scores: NDArray[np.float32]) -> tuple[Any, Any]:
+    return slate_softmax(part)(scores, None)  # it asks nothing of the matrix
+
+
 def loss(part: TrainingSet, scores: Floats) -> float:
     total = 0.0
     for slate, (first, last) in enumerate(zip(part.group_offsets[:-1], part.group_offsets[1:], strict=True)):
@@ -41,7 +45,7 @@ def loss(part: TrainingSet, scores: Floats) -> float:
 def test_the_gradient_is_that_of_the_weighted_cross_entropy_of_ragged_slates() -> None:
     part, step = ragged(), 1e-3
     scores = np.random.default_rng(5).normal(size=part.rows).astype(np.float32)
-    slopes, curvatures = slate_softmax(part)(scores, NO_MATRIX)
+    slopes, curvatures = gradient_of(part, scores)
     middle = scores.astype(np.float64)
     for row in range(part.rows):
         aside = step * (np.arange(part.rows) == row)
@@ -53,7 +57,7 @@ def test_the_gradient_is_that_of_the_weighted_cross_entropy_of_ragged_slates() -
 def test_slates_without_gain_or_choice_pull_nowhere_and_scores_far_apart_stay_finite() -> None:
     part = ragged()
     far = np.linspace(-1e4, 1e4, part.rows).astype(np.float32)
-    slopes, curvatures = slate_softmax(part)(far, NO_MATRIX)
+    slopes, curvatures = gradient_of(part, far)
     assert np.isfinite(slopes).all()
     assert (curvatures > 0).all()
     for slate in (1, WITHOUT_GAIN):
@@ -63,7 +67,7 @@ def test_slates_without_gain_or_choice_pull_nowhere_and_scores_far_apart_stay_fi
 def test_weights_of_slates_change_what_is_learned_and_equal_ones_change_nothing() -> None:
     part, valid = world(300, 1), world(100, 2)
     plain, ones, uneven = (
-        train_ranker(replace(part, weights=weights), valid, SHARES, seed=7, threads=1).booster
+        train_ranker(replace(part, weights=weights), valid, SHARES, seed=7, threads=1, plan=FEW_TREES).booster
         for weights in (np.zeros(0), np.ones(300), np.linspace(0.1, 1.9, 300))
     )
     assert plain == ones
@@ -73,7 +77,9 @@ def test_weights_of_slates_change_what_is_learned_and_equal_ones_change_nothing(
 @pytest.mark.parametrize("threads", [1, 2])
 def test_shares_are_learned_to_the_same_bit_each_time(threads: int) -> None:
     part, valid = world(300, 1), world(100, 2)
-    first, again = (train_ranker(part, valid, SHARES, seed=7, threads=threads) for _ in range(2))
+    first, again = (
+        train_ranker(part, valid, SHARES, seed=7, threads=threads, plan=FEW_TREES) for _ in range(2)
+    )
     assert first.booster == again.booster
 
 
