@@ -1,4 +1,4 @@
-"""The objective that shares a slate's gain out among its items: a gradient of our own (ADR 0049).
+"""The objective that shares a slate's gain out among its items: a gradient of our own (ADR 0050).
 
 The loss of a slate is the cross-entropy between what its items gained and the softmax of their scores.
 """
