@@ -18,6 +18,7 @@ from letterpress.errors import NotEnoughDataError
 from letterpress.recommenders import Recommender
 
 SEPARATOR = "\x1f"
+_INSTANT = pa.timestamp("us", tz="UTC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +56,33 @@ def training_set_from(
         )
     rows = _Rows.joined(parts)
     _forget_early(rows, recommender)
-    whole = _group(rows, recommender, schema.names, features)
+    whole, sent_by = _group(rows, recommender, schema.names, features)
+    closed_at = _closed_at(recommender, whole.shown_at, sent_by)
     newest = int(whole.shown_at.max())
     if known_until is not None:
         newest = max(newest, round(known_until.timestamp() * 1e6))
-    window_hours = recommender.window_hours
-    ripe = whole.shown_at <= newest - window_hours * MICROSECONDS_PER_HOUR
+    ripe = closed_at <= newest
     if not ripe.any():
         raise NotEnoughDataError(
-            f"{recommender.name}: expected slates older than the {window_hours} h that outcomes take, found "
-            f"only {len(whole)} younger ones; wait for their outcomes and run again."
+            f"{recommender.name}: expected slates older than the {recommender.window_hours} h that outcomes "
+            f"take, found only {len(whole)} younger ones; wait for their outcomes and run again."
         )
     return replace(whole.take(ripe), unripe_slates=int((~ripe).sum()))
+
+
+def _closed_at(
+    recommender: Recommender, shown_at: NDArray[np.int64], sent_by: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """When all windows have closed `(g,)`: of choices from the slate on, of rates from the send on.
+
+    What is chosen and not sent yet has no outcome, which is not a bad one.
+    """
+    closed_at = shown_at
+    for target in recommender.targets:
+        begin = shown_at if target.is_choice else sent_by
+        if target.scale is None:  # a score says by itself what is known
+            closed_at = np.maximum(closed_at, begin + target.window_hours * MICROSECONDS_PER_HOUR)
+    return closed_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +93,8 @@ class _Rows:
     campaign: pa.ChunkedArray
     item: pa.ChunkedArray
     shown_at: NDArray[np.int64]
+    sent_by: NDArray[np.int64]
+    """When it was shown, or the later time that the campaign is sent at: outcomes come after that."""
     position: NDArray[np.int32]
     propensity: NDArray[np.float64]
     clicks: NDArray[np.int64]
@@ -89,7 +107,7 @@ class _Rows:
     def joined(cls, parts: list[_Rows]) -> _Rows:
         arrays = {
             name: np.concatenate([getattr(part, name) for part in parts])
-            for name in ("shown_at", "position", "propensity", "clicks", "trials", "distrusted")
+            for name in ("shown_at", "sent_by", "position", "propensity", "clicks", "trials", "distrusted")
         }
         names = {
             name: pa.chunked_array([chunk for part in parts for chunk in getattr(part, name).chunks])
@@ -116,7 +134,8 @@ def _rows_of(
         slate=_with_tenant(table, "slate_id"),
         campaign=_with_tenant(table, "campaign_id"),
         item=_with_tenant(table, "item_id"),
-        shown_at=_microseconds(table),
+        shown_at=_microseconds(table, "shown_at"),
+        sent_by=_sent_by(table),
         position=_integers(table, "position").astype(np.int32),
         propensity=_numbers(table, "propensity"),
         clicks=_integers(table, "clicked"),
@@ -149,11 +168,18 @@ def _forget_early(rows: _Rows, recommender: Recommender) -> None:
             rows.outcomes[target.numerator][rows.shown_at < begin] = np.nan
 
 
-def _microseconds(table: pa.Table) -> NDArray[np.int64]:
-    shown: NDArray[np.int64] = (
-        table["shown_at"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy()
-    )
-    return shown
+def _microseconds(table: pa.Table, name: str) -> NDArray[np.int64]:
+    known = pc.coalesce(table[name].cast(_INSTANT), table["shown_at"].cast(_INSTANT))
+    moments: NDArray[np.int64] = known.cast(pa.int64()).to_numpy()
+    return moments
+
+
+def _sent_by(table: pa.Table) -> NDArray[np.int64]:
+    """When recipients can have it at the earliest: never before it was shown, and where nobody says, then."""
+    shown = _microseconds(table, "shown_at")
+    if "send_at" not in table.column_names:
+        return shown
+    return np.maximum(shown, _microseconds(table, "send_at"))
 
 
 def _target_columns(recommender: Recommender) -> list[str]:
@@ -224,14 +250,15 @@ def _order(
 
 def _group(
     rows: _Rows, recommender: Recommender, names: tuple[str, ...], features: FeatureRows
-) -> TrainingSet:
+) -> tuple[TrainingSet, NDArray[np.int64]]:
+    """The set of all rows, and when each slate can have been sent at the earliest `(g,)`."""
     slates, slate_ids = _codes(rows.slate)
     campaigns, _ = _codes(rows.campaign)
     items, item_ids = _codes(rows.item)
     order = _order(slates, items, rows.shown_at)
     slates = slates[order]
     starts = np.flatnonzero(np.r_[True, slates[1:] != slates[:-1]])
-    return TrainingSet(
+    whole = TrainingSet(
         feature_names=names,
         features=features.in_order(order),
         gains=blended_gains(recommender.targets, rows.outcomes)[order],
@@ -249,3 +276,4 @@ def _group(
         distrusted=rows.distrusted[order][starts],
         outcomes={name: counts[order] for name, counts in rows.outcomes.items()},
     )
+    return whole, rows.sent_by[order][starts]

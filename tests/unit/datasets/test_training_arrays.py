@@ -45,6 +45,26 @@ def test_slates_whose_outcomes_may_still_come_are_left_out_and_counted(
     assert whole.unripe_slates == 2
 
 
+def test_a_slate_whose_campaign_is_sent_later_is_ripe_a_window_after_it_is_sent(
+    pets: Recommender, schema: FeatureSchema
+) -> None:
+    table = examples([0, 10, 20, 90])
+    hours = [
+        0,
+        70,
+        60,
+        0,
+    ]  # 70 and 24 are after the end, and what is sent before it is shown counts from then
+    table = table.append_column(
+        "send_at", pa.array([START + timedelta(hours=hour) for hour in hours for _ in "ab"])
+    )
+    whole = training_set_from([table], pets, schema)
+    assert [name.split("\x1f")[1] for name in whole.slate_ids] == ["s0", "s20"]
+    assert whole.unripe_slates == 2
+    chosen_only = replace(pets, targets=pets.targets[:1])  # builders have answered long before the send
+    assert len(training_set_from([table], chosen_only, schema)) == 3
+
+
 def test_targets_of_which_no_window_has_closed_are_refused_with_the_next_step(
     pets: Recommender, schema: FeatureSchema
 ) -> None:
