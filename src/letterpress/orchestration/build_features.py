@@ -30,6 +30,7 @@ from letterpress.settings import Settings, child_environment
 _RUN_DBT = "from dbt.cli.main import cli; cli()"
 _HELD = "Conflicting lock"
 _FULL = "No space left on device"
+_TOO_LITTLE_MEMORY = "Out of Memory Error"
 
 
 def build_features(
@@ -192,6 +193,14 @@ def _raise_failure(results: list[dict[str, Any]], output: str, settings: Setting
             "the published snapshot are as they were. Free some space and run `letterpress features` again."
         )
     bad = [each for each in results if each["status"] in ("error", "fail")]
+    if any(_TOO_LITTLE_MEMORY in str(each["message"]) for each in bad):
+        names = ", ".join(each["unique_id"].split(".")[2] for each in bad)
+        raise StorageError(
+            f"expected {settings.build_memory} of memory to be enough to build {names}, found that it is "
+            "not. Nothing was lost: raw and the published snapshot are as they were. Set "
+            "LETTERPRESS_BUILD_MEMORY to what the machine can spare, e.g. 8GB, and run `letterpress "
+            "features` again."
+        )
     log = settings.paths.log / "dbt" / "dbt.log"
     if not bad:
         raise BrokenError(f"expected dbt to run, found: {output.strip()[-600:]} The whole log is {log}.")

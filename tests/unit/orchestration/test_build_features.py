@@ -20,3 +20,11 @@ def test_what_dbt_prints_becomes_a_sentence_on_what_to_do(
 ) -> None:
     with pytest.raises(kind, match=sentence):
         _raise_failure([], output, Settings(home=tmp_path))
+
+
+def test_a_model_that_does_not_fit_in_memory_says_what_to_set(tmp_path: Path) -> None:
+    message = "Runtime Error in model fct_slate_items Out of Memory Error: failed to allocate data"
+    failed = {"status": "error", "unique_id": "model.letterpress.fct_slate_items", "message": message}
+
+    with pytest.raises(StorageError, match=r"4GB of memory .* fct_slate_items.*LETTERPRESS_BUILD_MEMORY"):
+        _raise_failure([failed], "", Settings(home=tmp_path))
