@@ -157,9 +157,6 @@ def _describe_features(found: dict[str, Any]) -> str:
     told = {
         "views that no recommender uses": found["unused_views"],
         "features that no served model looks at": [e["name"] for e in found["features"] if e["is_idle"]],
-        "features that have drifted since a served model learned": [
-            e["name"] for e in found["features"] if e["has_drifted"]
-        ],
     }
     lines += [f"{what}: {', '.join(names)}" for what, names in told.items() if names]
     return "\n".join(lines)

@@ -174,10 +174,7 @@ def list_catalogue(settings: Settings, words: Sequence[str] = ()) -> dict[str, A
         if all(word in f"{each.name} {each.view} {each.description}".lower() for word in wanted)
     ]
     return {
-        "features": [
-            msgspec.to_builtins(each) | {"is_idle": each.is_idle, "has_drifted": each.has_drifted}
-            for each in features
-        ],
+        "features": [msgspec.to_builtins(each) | {"is_idle": each.is_idle} for each in features],
         "unused_views": list(state.unused_views),
         "candidates": msgspec.to_builtins(state.candidates),
         "retired": msgspec.to_builtins(state.retired),

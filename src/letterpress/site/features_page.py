@@ -16,8 +16,6 @@ from letterpress.site.index_page import page_environment
 
 PAGE = "features.html"
 DATA = "features.json"
-MUCH = 0.25
-"""A stability index above which values are commonly said to have changed."""
 
 
 class ServedUse(Struct, kw_only=True, frozen=True):
@@ -30,13 +28,9 @@ class ServedUse(Struct, kw_only=True, frozen=True):
     """When the first of the models in a row that look at it was published."""
     since_model: str | None = None
     drift: float | None = None
-    """Stability index of the newest rows against those that the model learned from; above 0.25 is much."""
+    """Stability index of the newest rows, which may be of few hours, against those that it learned from."""
     baseline_coverage: float | None = None
     """Share of those that had a value."""
-
-    @property
-    def has_drifted(self) -> bool:
-        return self.drift is not None and self.drift > MUCH
 
 
 class FeatureState(Struct, kw_only=True, frozen=True):
@@ -60,11 +54,6 @@ class FeatureState(Struct, kw_only=True, frozen=True):
     def is_idle(self) -> bool:
         """Models that could look at it are served, and none does."""
         return bool(self.uses) and all(use.share == 0 for use in self.uses)
-
-    @property
-    def has_drifted(self) -> bool:
-        """Its newest values lie otherwise than those that a served model learned from."""
-        return any(use.has_drifted for use in self.uses)
 
 
 class TriedView(Struct, kw_only=True, frozen=True):
@@ -101,7 +90,6 @@ def render_features(state: FeaturesState) -> str:
         state=state,
         views=views,
         idle=sum(each.is_idle for each in state.features),
-        drifted=sum(each.has_drifted for each in state.features),
     )
 
 
