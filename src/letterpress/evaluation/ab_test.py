@@ -134,7 +134,7 @@ def judge_by_ab_tests(
     arm: a lift of zero. `slices` are labels `(n_tests,)` by kind, and `epsilon` is the share of its clicks
     that a slice must lose for certain; the bar itself is no loss at all.
     """
-    lifts = {name: lift_of_pick(scores[name], arms) for name in RANKERS}
+    lifts = {name: lift_of_pick(each, arms) for name, each in scores.items()}
     known = ~np.isnan(lifts["challenger"])
     pairs = significant_pairs(arms)
     numbers: dict[str, Any] = {
@@ -147,38 +147,36 @@ def judge_by_ab_tests(
         "seed": seed,
     }
     if numbers["test_slates"] < min_tests or len(np.unique(pairs.tests)) < 2:
-        reason = (
-            f"not enough evidence: expected at least {min_tests} A/B tests with two arms and clicks, and "
-            f"two with arms that differ significantly; found {numbers['test_slates']} tests and "
-            f"{len(pairs.better)} such pairs. Import more tests."
-        )
-        return Verdict(promoted=False, reason=reason, numbers=numbers)
+        return Verdict(promoted=False, reason=_too_thin(numbers, min_tests), numbers=numbers)
     tests = np.arange(len(known))
-    means = {name: bootstrap_mean(lifts[name], tests, seed=seed) for name in RANKERS}
     right = {name: pairwise_accuracy(scores[name], pairs, seed=seed) for name in RANKERS}
     difference = paired_bootstrap(lifts["champion"], lifts["challenger"], tests, seed=seed)
-    numbers |= {name: interval.as_numbers() for name, interval in means.items()}
-    numbers |= {"accuracy": {name: interval.as_numbers() for name, interval in right.items()}}
-    numbers["baselines"] = {
-        name: bootstrap_mean(lift_of_pick(each, arms), tests, seed=seed).as_numbers()
-        for name, each in scores.items()
-        if name not in RANKERS
-    }
+    means = {name: bootstrap_mean(each, tests, seed=seed) for name, each in lifts.items()}
+    numbers |= _as_numbers({name: means[name] for name in RANKERS}) | {"accuracy": _as_numbers(right)}
+    numbers["baselines"] = _as_numbers({name: means[name] for name in lifts if name not in RANKERS})
     error = error_of_look(look)
     low = lower_bound(difference, error)
-    numbers |= {"difference": {**difference.as_numbers(), "low_at_look": low}, "bar": min_gain}
-    numbers |= {"look": look, "error_at_look": error, "epsilon": epsilon}
-    found = measure_slices(
-        1.0 + lifts["champion"][known],
-        1.0 + lifts["challenger"][known],
-        tests[known],
-        {kind: labels[known] for kind, labels in (slices or {}).items()},
-        epsilon=epsilon,
-    )
+    numbers["difference"] = {**difference.as_numbers(), "low_at_look": low}
+    numbers |= {"bar": min_gain, "look": look, "error_at_look": error, "epsilon": epsilon}
+    champion, challenger = (1.0 + lifts[name][known] for name in ("champion", "challenger"))
+    kinds = {kind: labels[known] for kind, labels in (slices or {}).items()}
+    found = measure_slices(champion, challenger, tests[known], kinds, epsilon=epsilon)
     numbers["slices"] = [each.as_numbers() for each in found]
     against = _against(difference, low, min_gain, look) or told_of_harm(found)
     outcome = against or f"the lower bound clears the bar of {min_gain:+.1%}, so the challenger is promoted."
     return Verdict(against is None, _compared(means, right, difference) + outcome, numbers)
+
+
+def _as_numbers(intervals: Mapping[str, Interval]) -> dict[str, Any]:
+    return {name: interval.as_numbers() for name, interval in intervals.items()}
+
+
+def _too_thin(numbers: Mapping[str, Any], min_tests: int) -> str:
+    return (
+        f"not enough evidence: expected at least {min_tests} A/B tests with two arms and clicks, and "
+        f"two with arms that differ significantly; found {numbers['test_slates']} tests and "
+        f"{numbers['significant_pairs']} such pairs. Import more tests."
+    )
 
 
 def _compared(means: dict[str, Interval], right: dict[str, Interval], difference: Interval) -> str:

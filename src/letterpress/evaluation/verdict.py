@@ -105,14 +105,13 @@ def judge_by_ndcg(
     shrink it as it shrinks NDCG (ADR 0018). Its interval is a paired bootstrap over campaigns, whose lower
     bound is moved to the error that the `look`-th challenger against this champion may spend.
     """
-    challenger, campaigns = rankers.challenger, rankers.campaigns
-    known = ~np.isnan(challenger)
+    known = ~np.isnan(rankers.challenger)
     numbers: dict[str, Any] = {
         "schema": SCHEMA,
         "metric": f"ndcg@{rankers.k}",
         "test_slates": int(known.sum()),
         "test_slates_without_gain": int((~known).sum()),
-        "test_campaigns": len(np.unique(campaigns[known])),
+        "test_campaigns": len(np.unique(rankers.campaigns[known])),
         "epsilon": epsilon,
         "look": look,
         "rounds": rounds,
@@ -124,15 +123,7 @@ def judge_by_ndcg(
         return Verdict(promoted=False, reason=reason, numbers=numbers)
     means, found = _measure(rankers, numbers)
     gain, low = found["gain"], numbers["gain"]["low_at_look"]
-    best, *moved = rankers.judged_by()
-    slices = measure_slices(
-        best.champion,
-        best.challenger,
-        campaigns,
-        rankers.slices,
-        epsilon=epsilon,
-        bounds=[(each.champion, each.challenger) for each in moved],
-    )
+    slices = _slices_of(rankers, epsilon)
     numbers["slices"] = [each.as_numbers() for each in slices]
     numbers["conditions"] = [each.as_numbers() for each in conditions]
     against = _against(gain, low, epsilon, slices, conditions)
@@ -140,6 +131,18 @@ def judge_by_ndcg(
         against or "it gains, and no loss beyond the bar is plausible, so the challenger is promoted."
     )
     return Verdict(promoted=against is None, reason=reason, numbers=numbers)
+
+
+def _slices_of(rankers: RankersOnTest, epsilon: float) -> list[SliceEffect]:
+    best, *moved = rankers.judged_by()
+    return measure_slices(
+        best.champion,
+        best.challenger,
+        rankers.campaigns,
+        rankers.slices,
+        epsilon=epsilon,
+        bounds=[(each.champion, each.challenger) for each in moved],
+    )
 
 
 def _measure(

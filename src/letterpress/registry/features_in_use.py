@@ -22,8 +22,14 @@ class InUse(msgspec.Struct, frozen=True):
 def note_features_in_use(
     home: Home, recommender: str, features: Iterable[str], *, model: str, published_at: str
 ) -> None:
-    """Remember features that the published `model` has and the one before had not; forget the others."""
-    known = features_in_use(home, recommender)
+    """Remember features that the published `model` has and the one before had not; forget the others.
+
+    A record that cannot be read is begun anew: no release fails by it.
+    """
+    try:
+        known = features_in_use(home, recommender)
+    except StorageError:
+        known = {}
     new = InUse(model, published_at)
     used = {name: known.get(name, new) for name in features}
     if used != known:

@@ -74,8 +74,6 @@ def publish(
     old = published(home).get(recommender)
     if old is not None and msgspec.structs.replace(old, published_at=publication.published_at) == publication:
         return old
-    text = msgspec.json.format(msgspec.json.encode(publication), indent=2)
-    write_atomically(pointer_folder(home) / f"{recommender}.json", text + b"\n")
     note_features_in_use(
         home,
         recommender,
@@ -83,6 +81,8 @@ def publish(
         model=publication.model,
         published_at=publication.published_at,
     )
+    text = msgspec.json.format(msgspec.json.encode(publication), indent=2)
+    write_atomically(pointer_folder(home) / f"{recommender}.json", text + b"\n")
     return publication
 
 

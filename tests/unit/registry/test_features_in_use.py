@@ -25,10 +25,13 @@ def test_a_feature_is_in_use_since_the_first_of_the_models_in_a_row(tmp_path: Pa
     }
 
 
-def test_a_damaged_record_is_named(tmp_path: Path) -> None:
+def test_a_damaged_record_is_named_and_the_next_release_begins_it_anew(tmp_path: Path) -> None:
     home = Home(root=tmp_path)
     note_features_in_use(home, "pictures", "a", model="pictures/1", published_at="t1")
     (home.registry / "features_in_use" / "pictures.json").write_text("{")
 
     with pytest.raises(StorageError, match=r"pictures\.json to say since when .*Delete it"):
         features_in_use(home, "pictures")
+
+    note_features_in_use(home, "pictures", "a", model="pictures/2", published_at="t2")
+    assert features_in_use(home, "pictures") == {"a": InUse("pictures/2", "t2")}
