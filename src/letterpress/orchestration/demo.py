@@ -46,7 +46,11 @@ WATCHED = "image_enhancement"
 MARK = "demo.json"
 PATIENCE_SECONDS = 600.0
 
+SILENT_SECONDS = 10.0
+"""After which it is said what the runs are at."""
+
 Say = Callable[[str], None]
+TasksOf = Callable[[str, str], list[dict[str, Any]]]
 
 
 def run_demo(settings: Settings, say: Say) -> dict[str, Any]:
@@ -64,7 +68,7 @@ def run_demo(settings: Settings, say: Say) -> dict[str, Any]:
     start_airflow(settings)
     with AirflowApi(settings) as api:
         say(f"Airflow is up at {airflow_url(settings)}; ingest_events is triggered, assets do the rest")
-        news = _RunNews(say)
+        news = _RunNews(say, api.task_instances)
         api.trigger("ingest_events", note="history of the demo")
         _wait_for_champion(settings, api, news)
         say("the first champion is popularity; starting the service from its Bento")
@@ -127,18 +131,35 @@ def _land_open_bandit(settings: Settings, say: Say) -> list[str]:
 
 
 class _RunNews:
-    """Says of every DAG run when it begins and how it ends, so that minutes of work are not silent."""
+    """Says of every DAG run when it begins, how it ends, and what it is at, so that no work is silent.
 
-    def __init__(self, say: Say) -> None:
-        self._say = say
+    `tasks_of` gives the task instances of a run by its DAG and id, `now` seconds.
+    """
+
+    def __init__(self, say: Say, tasks_of: TasksOf, now: Callable[[], float] = time.monotonic) -> None:
+        self._say, self._tasks_of, self._now = say, tasks_of, now
         self._told: dict[tuple[str, str], str] = {}
+        self._said_at = now()
 
     def __call__(self, runs: list[dict[str, Any]]) -> None:
         for run in runs:
             key, state = (run["dag_id"], run["dag_run_id"]), run["state"]
             if state != "queued" and self._told.get(key) != state:
                 self._told[key] = state
-                self._say(f"  {run['dag_id']} {run['partition_key'] or ''}: {state}".replace(" :", ":"))
+                self._tell(f"  {run['dag_id']} {run['partition_key'] or ''}: {state}".replace(" :", ":"))
+        if self._now() - self._said_at >= SILENT_SECONDS:
+            for run in runs:
+                if run["state"] == "running":
+                    self._tell(f"    {run['dag_id']} is at {self._tasks(run)}")
+
+    def _tell(self, line: str) -> None:
+        self._say(line)
+        self._said_at = self._now()
+
+    def _tasks(self, run: dict[str, Any]) -> str:
+        instances = self._tasks_of(run["dag_id"], run["dag_run_id"])
+        running = sorted(each["task_id"] for each in instances if each["state"] == "running")
+        return ", ".join(running) or "no task just now"
 
 
 def _wait_for_champion(settings: Settings, api: AirflowApi, news: _RunNews) -> None:
