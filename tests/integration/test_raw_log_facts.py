@@ -30,6 +30,7 @@ RECOMMENDER = "image_enhancement"
 BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
 DAYS = 24
 RANGE = HourRange(BEGIN + timedelta(days=DAYS - 2), BEGIN + timedelta(days=DAYS - 1))
+SLATES = 20
 KINDS = ("delivered",) * 40 + ("opened",) * 20 + ("clicked",) * 5
 CONTEXT = RawLogContext(
     BEGIN + timedelta(days=DAYS), {RECOMMENDER: {"industry": ("food", "travel"), "segment": ("new",)}}
@@ -41,18 +42,20 @@ def envelope(event_id: str, at: datetime) -> dict[str, Any]:
 
 
 def day_of(number: int) -> dict[str, Rows]:
-    """Ten slates an hour, and what recipients did with the first item of each hour."""
+    """Twenty slates an hour, and what recipients did with their first items."""
     rows: dict[str, Rows] = {"slate": [], "outcome": []}
     for hour in range(24):
         at = BEGIN + timedelta(days=number, hours=hour, minutes=5)
-        for place in range(10):
+        for place in range(SLATES):
             slate_id = f"slate-{number}-{hour}-{place}"
             campaign = {"campaign_id": "c", "industry": ("food", "travel")[place % 2], "segment": "new"}
             items = [{"item_id": f"item-{place}", "position": 1, "propensity": 0.5}]
             slate = {"slate_id": slate_id, "campaign": campaign, "slot": "hero", "policy": "uniform"}
             rows["slate"].append({**envelope(slate_id, at), **slate, "items": items})
         for count, kind in enumerate(KINDS):
-            outcome = {"slate_id": f"slate-{number}-{hour}-0", "item_id": "item-0", "kind": kind, "count": 1}
+            place = count % SLATES
+            about = {"slate_id": f"slate-{number}-{hour}-{place}", "item_id": f"item-{place}"}
+            outcome = {**about, "kind": kind, "count": 1}
             rows["outcome"].append({**envelope(f"o-{number}-{hour}-{count}", at), **outcome})
     return rows
 
@@ -79,6 +82,22 @@ def edit_rows(event: str, change: Callable[[Rows], Rows]) -> Edit:
 def lose_an_hour(home: Home) -> None:
     for event in ("slate", "outcome"):
         edit_rows(event, lambda rows: [row for row in rows if row["occurred_at"].hour != 7])(home)
+
+
+def thin_an_hour(home: Home) -> None:
+    """One event of six is left."""
+
+    def thin(rows: Rows) -> Rows:
+        return [row for place, row in enumerate(rows) if row["occurred_at"].hour != 7 or place % 6 == 0]
+
+    for event in ("slate", "outcome"):
+        edit_rows(event, thin)(home)
+
+
+def answer_a_large_campaign(rows: Rows) -> Rows:
+    """Six hundred openings of one e-mail within an hour in which sixty-five outcomes are usual."""
+    sent = next(row for row in rows if row["occurred_at"].hour == 7)
+    return rows + [{**sent, "event_id": f"opened-{count}", "kind": "opened"} for count in range(600)]
 
 
 def lose_the_day(home: Home) -> None:
@@ -123,10 +142,7 @@ FAULTS: dict[str, Edit] = {
     "raw_arrivals.most_lines_are_events": quarantine(0.3),
 }
 WARNINGS: dict[str, Edit] = {
-    "raw_volume.volume_is_usual": edit_rows(
-        "outcome",
-        lambda rows: [row for row in rows if row["occurred_at"].hour != 7 or row["kind"] == "clicked"],
-    ),
+    "raw_volume.volume_is_usual": thin_an_hour,
     "raw_clocks.no_clock_is_behind": edit_rows(
         "slate",
         lambda rows: [{**row, "received_at": row["received_at"] + timedelta(hours=3)} for row in rows],
@@ -188,6 +204,10 @@ def test_a_fault_beside_the_past_is_caught_by_name(name: str, raw_failures: RawF
 @pytest.mark.parametrize("name", WARNINGS)
 def test_what_is_only_odd_warns(name: str, raw_failures: RawFailures) -> None:
     assert raw_failures(WARNINGS[name], name.partition(".")[0]) == {name: "warning"}
+
+
+def test_one_large_campaign_is_no_unusual_hour(raw_failures: RawFailures) -> None:
+    assert raw_failures(edit_rows("outcome", answer_a_large_campaign), "raw_volume") == {}
 
 
 def test_a_day_that_was_removed_on_purpose_is_no_log_that_stopped(raw_failures: RawFailures) -> None:
