@@ -43,7 +43,7 @@ WEEKS, FEWEST_WEEKS = 4, 3
 LEAST_USUAL = {"hour": 50, "day": 100}
 """Of what a grain counts; where fewer are usual, none at all can be chance."""
 LEAST_MIXED = 1000
-"""Events; of fewer, shares of kinds vary by themselves."""
+"""Of what is counted; of fewer, shares of kinds vary by themselves."""
 LONGEST = timedelta(days=14)
 """Of a longer range only the end is compared with the weeks before."""
 
@@ -202,24 +202,36 @@ _VOLUME = f"""
 """  # noqa: S608 - our own numbers
 
 _MIXTURE = f"""
-    with shares as (
-        select
-            kind,
-            coalesce(sum(events) filter (where week = 0), 0) as now,
-            coalesce(sum(events) filter (where week > 0), 0) as before
-        from week_hours group by kind
+    with counted as (
+        select 'events' as unit, kind, week, events as found from week_hours
+        union all
+        select 'subjects' as unit, kind, week, subjects as found from week_hours
     ),
 
-    totals as (select sum(now) as now, sum(before) as before from shares),
+    shares as (
+        select
+            unit, kind,
+            coalesce(sum(found) filter (where week = 0), 0) as now,
+            coalesce(sum(found) filter (where week > 0), 0) as before
+        from counted group by all
+    ),
 
-    -- Half an event, so that a kind that comes or goes has a logarithm.
+    totals as (select unit, sum(now) as now, sum(before) as before from shares group by all),
+
+    -- Half of one, so that a kind that comes or goes has a logarithm.
     smoothed as (
-        select (shares.now + 0.5) / totals.now as p, (shares.before + 0.5) / totals.before as q
-        from shares cross join totals
+        select
+            unit,
+            (shares.now + 0.5) / totals.now as p,
+            (shares.before + 0.5) / totals.before as q
+        from shares inner join totals using (unit)
         where totals.now >= {LEAST_MIXED} and totals.before >= {LEAST_MIXED}
     )
 
-    select coalesce(sum((p - q) * ln(p / q)), 0) as stability_index from smoothed
+    select
+        coalesce(sum((p - q) * ln(p / q)) filter (where unit = 'events'), 0) as index_of_events,
+        coalesce(sum((p - q) * ln(p / q)) filter (where unit = 'subjects'), 0) as index_of_subjects
+    from smoothed
 """  # noqa: S608 - our own numbers
 
 _CLOCKS = """
