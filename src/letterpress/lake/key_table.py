@@ -7,7 +7,7 @@ disk, filled when the snapshot is published; a compiled loop probes them and com
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,65 +21,12 @@ from letterpress.machine_code import compile_loop
 
 Slots = NDArray[np.uint32]
 
-_OFFSET, _PRIME = np.uint64(14695981039346656037), np.uint64(1099511628211)  # FNV-1a, 64 bits
-_HALF = np.uint64(32)
 _FEWEST_SLOTS = 8
 
 
 def slots_file(stem: str) -> str:
     """Name of the file that holds the table itself; the keys lie beside it."""
     return f"{stem}.slots.npy"
-
-
-def _fill(text: Bytes, ends: Ends, slots: Slots) -> int:
-    """Put every key in its slot, as row + 1; returns how many keys had been there before."""
-    mask, repeated = np.uint64(slots.shape[0] - 1), 0
-    for row in range(ends.shape[0] - 1):
-        code = _OFFSET
-        for place in range(ends[row], ends[row + 1]):
-            code = (code ^ np.uint64(text[place])) * _PRIME
-        slot = (code ^ (code >> _HALF)) & mask
-        while slots[slot] != 0:
-            other = slots[slot] - np.uint32(1)
-            length = ends[row + 1] - ends[row]
-            if ends[other + 1] - ends[other] == length:
-                same = True
-                for place in range(length):
-                    if text[ends[other] + place] != text[ends[row] + place]:
-                        same = False
-                        break
-                if same:
-                    repeated += 1
-            slot = (slot + np.uint64(1)) & mask
-        slots[slot] = np.uint32(row + 1)
-    return repeated
-
-
-def _probe(
-    text: Bytes, ends: Ends, slots: Slots, wanted: Bytes, wanted_ends: Ends, rows: NDArray[np.int64]
-) -> None:
-    """Write into `rows` the row of each wanted key, or how many keys there are when it is not known."""
-    mask, unknown = np.uint64(slots.shape[0] - 1), ends.shape[0] - 1
-    for key in range(wanted_ends.shape[0] - 1):
-        start, end = wanted_ends[key], wanted_ends[key + 1]
-        code = _OFFSET
-        for place in range(start, end):
-            code = (code ^ np.uint64(wanted[place])) * _PRIME
-        slot = (code ^ (code >> _HALF)) & mask
-        rows[key] = unknown
-        while slots[slot] != 0:
-            row = slots[slot] - np.uint32(1)
-            begin = ends[row]
-            if ends[row + 1] - begin == end - start:
-                same = True
-                for place in range(end - start):
-                    if text[begin + place] != wanted[start + place]:
-                        same = False
-                        break
-                if same:
-                    rows[key] = row
-                    break
-            slot = (slot + np.uint64(1)) & mask
 
 
 def _mapped(values: Sequence[int], kind: Any) -> NDArray[Any]:
@@ -94,9 +41,22 @@ def _try_fill(fill: Callable[..., Any]) -> None:
     fill(text, ends, np.zeros(_FEWEST_SLOTS, np.uint32))
 
 
-def _try_probe(probe: Callable[..., Any]) -> None:
-    text, ends, slots = _mapped([], np.uint8), _mapped([0], np.int64), _mapped([0] * 8, np.uint32)
-    probe(text, ends, slots, text, np.zeros(1, np.int64), np.zeros(0, np.int64))
+def _try_search(search: Callable[..., Any]) -> None:
+    tables, none = np.zeros((0, 1), np.int64), np.zeros(0, np.int64)
+    for text in (_mapped([], np.uint8), np.zeros(0, np.uint8)):
+        search(tables, none, text, none, none, np.zeros((0, 0), np.int64))
+
+
+def _compiled_fill() -> Callable[..., Any]:
+    from letterpress.lake.key_search import fill_slots
+
+    return compile_loop(fill_slots, _try_fill)
+
+
+def _compiled_search() -> Callable[..., Any]:
+    from letterpress.lake.key_search import search_tables
+
+    return compile_loop(search_tables, _try_search)
 
 
 def write_key_table(folder: Path, stem: str, keys: pa.ChunkedArray | pa.Array) -> None:
@@ -109,7 +69,7 @@ def write_key_table(folder: Path, stem: str, keys: pa.ChunkedArray | pa.Array) -
     column = TextColumn.open(folder, stem)
     n_slots = max(_FEWEST_SLOTS, 1 << (2 * max(len(column), 1) - 1).bit_length())
     slots: Slots = np.zeros(n_slots, np.uint32)
-    repeated = compile_loop(_fill, _try_fill)(column.text, column.ends, slots)
+    repeated = _compiled_fill()(column.text, column.ends, slots)
     if repeated:
         raise StorageError(
             f"expected every key of {stem} once, found {repeated} of them again. Run `letterpress features`."
@@ -122,8 +82,8 @@ class KeyTable:
 
     def __init__(self, keys: TextColumn, slots: Slots) -> None:
         self.keys = keys
-        self._slots = slots
-        self._probe = compile_loop(_probe, _try_probe)
+        self.slots = slots
+        self._search = KeySearch([(self, None)])
 
     @classmethod
     def open(cls, folder: Path, stem: str) -> KeyTable:
@@ -143,35 +103,78 @@ class KeyTable:
 
     def find(self, keys: Sequence[str]) -> NDArray[np.int64]:
         """The row of each key, `len(self)` for one that is not known."""
-        return find_each([(self, keys)])[0]
-
-    def fill_rows(self, wanted: Bytes, ends: Ends, rows: NDArray[np.int64]) -> None:
-        """Write into `rows` `(n,)` what `find` answers for the n keys in `wanted` that lie between `ends`."""
-        self._probe(self.keys.text, self.keys.ends, self._slots, wanted, ends, rows)
+        return self._search.find([keys])[0]
 
     def find_all(self, other: TextColumn) -> NDArray[np.int64]:
         """The row of every text of `other`."""
-        rows = np.empty(len(other), np.int64)
-        self._probe(self.keys.text, self.keys.ends, self._slots, other.text, np.array(other.ends), rows)
-        return rows
+        return self._search.find_bytes(other.text, np.array(other.ends), [len(other)])[0]
+
+    def describe(self, counts: NDArray[np.integer] | None) -> list[int]:
+        """A row of `tables` for `search_tables`: what machine code reads of this table and its counts.
+
+        Raises:
+            StorageError: an array is not of the kind that it must be, so its bytes would be misread.
+        """
+        text, ends, slots = self.keys.text, self.keys.ends, self.slots
+        is_half = counts is not None and counts.dtype == np.int32
+        places = [_address_of(text, np.uint8), _address_of(ends, np.int64), _address_of(slots, np.uint32)]
+        counted = 0 if counts is None else _address_of(counts, np.int32 if is_half else np.int64)
+        return [*places, len(slots), len(self), counted, int(is_half)]
 
 
-def find_each(wanted: Sequence[tuple[KeyTable, Sequence[str]]]) -> list[NDArray[np.int64]]:
-    """What `find` answers for keys of several tables: they become bytes together, which is half the work."""
-    keys = [key for _, some in wanted for key in some]
+class KeySearch:
+    """Finds keys of several tables with one call of machine code, which costs as much as many keys."""
+
+    def __init__(self, tables: Sequence[tuple[KeyTable, NDArray[np.integer] | None]]) -> None:
+        # What is described by its address must not go away; the tables themselves would hold this in turn.
+        self._held = [(table.keys, table.slots, counts) for table, counts in tables]
+        described = [table.describe(counts) for table, counts in tables]
+        self._tables = np.array(described, np.int64) if described else np.zeros((0, 0), np.int64)
+        self._search = _compiled_search()
+
+    def find(self, wanted: Sequence[Sequence[str]]) -> list[NDArray[np.int64]]:
+        """Of each table the rows of the keys that are `wanted` of it."""
+        return self.find_bytes(*_bytes_of(wanted), [len(some) for some in wanted])
+
+    def find_bytes(self, wanted: Bytes, ends: Ends, sizes: Sequence[int]) -> list[NDArray[np.int64]]:
+        """The same of keys in `wanted` that lie between `ends`, `sizes` of them a table."""
+        bounds = _bounds_of(sizes)
+        rows = np.empty(bounds[-1], np.int64)
+        none = np.empty((len(rows), 0), np.int64)
+        self._search(self._tables, np.array(bounds, np.int64), wanted, ends, rows, none)
+        return [rows[start:end] for start, end in pairwise(bounds)]
+
+    def counts(self, wanted: Sequence[Sequence[str]], width: int) -> list[NDArray[np.int64]]:
+        """Of each table the counts (n_keys, width) of the keys that are `wanted` of it."""
+        text, ends = _bytes_of(wanted)
+        bounds = _bounds_of([len(some) for some in wanted])
+        rows, counts = np.empty(bounds[-1], np.int64), np.empty((bounds[-1], width), np.int64)
+        self._search(self._tables, np.array(bounds, np.int64), text, ends, rows, counts)
+        return [counts[start:end] for start, end in pairwise(bounds)]
+
+
+def _address_of(array: NDArray[Any], kind: Any) -> int:
+    if array.dtype != kind or not array.flags.c_contiguous:
+        raise StorageError(
+            f"expected {np.dtype(kind)} in a row in a file of the snapshot, found {array.dtype}. "
+            "Run `letterpress features` to publish a new snapshot."
+        )
+    return int(array.ctypes.data)
+
+
+def _bounds_of(sizes: Sequence[int]) -> list[int]:
+    return list(accumulate(sizes, initial=0))
+
+
+def _bytes_of(wanted: Sequence[Sequence[str]]) -> tuple[Bytes, Ends]:
+    """All keys as bytes, and where each begins and the last one ends."""
+    keys = [key for some in wanted for key in some]
     text = "".join(keys)
     # As a rule a key has as many bytes as characters; where it has not, each is encoded by itself.
     lengths = map(len, keys) if text.isascii() else map(_count_bytes, keys)
     ends = np.fromiter(accumulate(lengths, initial=0), np.int64, len(keys) + 1)
-    whole = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
-    rows = np.empty(len(keys), np.int64)
-    found, start = [], 0
-    for table, some in wanted:
-        end = start + len(some)
-        found.append(rows[start:end])
-        table.fill_rows(whole, ends[start : end + 1], found[-1])
-        start = end
-    return found
+    # Bytes that may be written, because numba knows the kind of such an array at once.
+    return np.frombuffer(bytearray(text.encode("utf-8", "surrogatepass")), np.uint8), ends
 
 
 def _count_bytes(key: str) -> int:

@@ -25,7 +25,7 @@ from letterpress.errors import NotYetThereError, StorageError, as_clause
 from letterpress.lake.complete_hours import complete_until, start_of_hour
 from letterpress.lake.denied_features import DENIED, Denied, read_denied, write_denied
 from letterpress.lake.durability import sync_paths
-from letterpress.lake.key_table import KeyTable, find_each
+from letterpress.lake.key_table import KeySearch, KeyTable
 from letterpress.lake.known_items import KnownItems, load_known_items
 from letterpress.lake.recent_slates import RecentSlates
 from letterpress.lake.snapshot_export import export_recommender, read_span
@@ -202,6 +202,7 @@ class Snapshot:
         self.manifest = manifest
         self._counts: dict[tuple[str, str], NDArray[np.integer]] = {}
         self._keys: dict[tuple[str, str], KeyTable] = {}
+        self._searches: dict[tuple[str, tuple[str, ...]], KeySearch] = {}
         self._items: dict[str, KnownItems] = {}
         self.denied: Denied = {}
         """Features that are denied, by tenant."""
@@ -284,11 +285,17 @@ class Snapshot:
 
     def counts_of(self, recommender: str, keys: Mapping[str, Sequence[str]]) -> dict[str, NDArray[np.int64]]:
         """The same of keys of several entities."""
-        rows = find_each([(self._keys[recommender, entity], some) for entity, some in keys.items()])
-        return {
-            entity: self._counts[recommender, entity].take(places, axis=0).astype(np.int64, copy=False)
-            for entity, places in zip(keys, rows, strict=True)
-        }
+        search = self._search(recommender, tuple(keys))
+        counts = search.counts(list(keys.values()), len(WINDOWS) * len(COUNT_NAMES))
+        return dict(zip(keys, counts, strict=True))
+
+    def _search(self, recommender: str, entities: tuple[str, ...]) -> KeySearch:
+        search = self._searches.get((recommender, entities))
+        if search is None:
+            places = [(recommender, entity) for entity in entities]
+            search = KeySearch([(self._keys[place], self._counts[place]) for place in places])
+            self._searches[recommender, entities] = search
+        return search
 
     def item_counts(self, recommender: str, rows: range) -> NDArray[np.int64]:
         """Counts (n_rows, 6) of known items since birth, by their rows in `items`."""

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from letterpress.errors import StorageError
-from letterpress.lake.key_table import KeyTable, find_each, slots_file, write_key_table
+from letterpress.lake.key_table import KeySearch, KeyTable, slots_file, write_key_table
 from letterpress.lake.text_column import TextColumn
 
 TEXTS = st.lists(st.text(max_size=12), unique=True, max_size=60)
@@ -40,8 +40,38 @@ def test_keys_of_several_tables_are_found_each_in_its_own(tmp_path: Path) -> Non
         (tmp_path / name).mkdir()
     one = open_table(tmp_path / "one", ["a", "é", "ab"])
     other = open_table(tmp_path / "other", ["b", "a"])
-    wanted = [(one, ["ab", "é", "b"]), (other, ["a"]), (other, []), (one, ["a", "\ud800"])]
-    assert [rows.tolist() for rows in find_each(wanted)] == [[2, 1, 3], [1], [], [0, 3]]
+    search = KeySearch([(table, None) for table in (one, other, other, one)])
+    found = search.find([["ab", "é", "b"], ["a"], [], ["a", "\ud800"]])
+    assert [rows.tolist() for rows in found] == [[2, 1, 3], [1], [], [0, 3]]
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.int64])
+def test_counts_of_several_tables_are_those_of_their_rows(tmp_path: Path, kind: type[np.integer]) -> None:
+    table = open_table(tmp_path, [f"key-{number}" for number in range(500)])
+    most = np.iinfo(kind).max
+    mine = (most - np.arange(501 * 3).reshape(501, 3)).astype(kind)
+    plain = np.arange(501 * 3).reshape(501, 3)
+    numbers = np.random.default_rng(3).integers(0, 501, 300).tolist()  # 500 is a key that is not known
+    mine_found, plain_found = KeySearch([(table, mine), (table, plain)]).counts(
+        [[f"key-{number}" for number in numbers], ["key-7"]], 3
+    )
+    assert mine_found.dtype == np.int64
+    assert mine_found.tolist() == mine[numbers].tolist()
+    assert plain_found.tolist() == plain[[7]].tolist()
+
+
+def test_nothing_is_found_of_no_table_and_of_no_key(tmp_path: Path) -> None:
+    assert KeySearch([]).counts([], 3) == []
+    assert open_table(tmp_path, ["a"]).find([]).tolist() == []
+
+
+def test_arrays_of_another_kind_are_refused_before_they_are_misread(tmp_path: Path) -> None:
+    table = open_table(tmp_path, ["a"])
+    with pytest.raises(StorageError, match="expected int64 in a row"):
+        KeySearch([(table, np.zeros((2, 3), np.int16))])
+    np.save(tmp_path / slots_file("item"), np.zeros(8, np.uint64))
+    with pytest.raises(StorageError, match="expected uint32 in a row"):
+        KeyTable.open(tmp_path, "item")
 
 
 def test_a_request_may_hold_half_a_character(tmp_path: Path) -> None:
