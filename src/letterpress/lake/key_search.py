@@ -101,15 +101,21 @@ def _copy(table: Any, rows: Rows, counts: NDArray[np.int64], start: int, stop: i
     """Write into `counts` those of each key from `start` to `stop`."""
     shape = (table[N_KEYS] + 1, counts.shape[1])
     if table[IS_HALF]:
-        halves = carray(_halves_at(table[COUNTS]), shape)
-        for key in range(start, stop):
-            for column in range(shape[1]):
-                counts[key, column] = halves[rows[key], column]
+        _copy_rows(carray(_halves_at(table[COUNTS]), shape), rows, counts, start, stop)
     else:
-        wholes = carray(_wholes_at(table[COUNTS]), shape)
-        for key in range(start, stop):
-            for column in range(shape[1]):
-                counts[key, column] = wholes[rows[key], column]
+        _copy_rows(carray(_wholes_at(table[COUNTS]), shape), rows, counts, start, stop)
+
+
+@register_jitable  # type: ignore[untyped-decorator] # numba ships no types
+def _copy_rows(known: NDArray[Any], rows: Rows, counts: NDArray[np.int64], start: int, stop: int) -> None:
+    """Copy a few columns of every key first, so that no row waits for the memory of the one before."""
+    width = counts.shape[1]
+    for key in range(start, stop):
+        for column in (0, width // 2, width - 1):
+            counts[key, column] = known[rows[key], column]
+    for key in range(start, stop):
+        for column in range(width):
+            counts[key, column] = known[rows[key], column]
 
 
 def search_tables(

@@ -46,7 +46,8 @@ class KnownItems:
 
     def find(self, tenant: str, item_ids: Sequence[str]) -> NDArray[np.int64]:
         """The row of each item, `len(self)` for one that is not known."""
-        return self.table.find([f"{tenant}{KEY_SEPARATOR}{item_id}" for item_id in item_ids])
+        start = f"{tenant}{KEY_SEPARATOR}"
+        return self.table.find([start + item_id for item_id in item_ids])
 
     def rows(self, tenant: str) -> range:
         """The rows of a tenant; empty when it is not known."""
