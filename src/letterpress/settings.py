@@ -212,6 +212,9 @@ class Settings(BaseSettings):
         pattern=r"^[1-9]\d*(MB|GB)$",
         description="what DuckDB may hold while the marts are built; beyond that it spills to the disk",
     )
+    build_part_slates: int = Field(
+        default=400_000, ge=1, description="slates that are brought together with their reactions at once"
+    )
     training_memory: str = Field(
         default="4GB",
         pattern=r"^[1-9]\d*(MB|GB)$",

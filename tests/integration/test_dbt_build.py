@@ -53,6 +53,8 @@ MARTS = (
     "ftr_slate_sessions",
     "training_examples",
 )
+PART = 20
+"""Slates."""
 STARTS = {
     "birth": "timestamptz '-infinity'",
     **{
@@ -77,8 +79,8 @@ def log(start: datetime) -> list[AnyEvent]:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory, log: list[AnyEvent], write_raw: WriteRaw) -> Settings:
-    """A home in which the whole log was built at once."""
-    settings = Settings(home=tmp_path_factory.mktemp("built"))
+    """A home in which the whole log was built by one run, in parts of a few slates."""
+    settings = Settings(home=tmp_path_factory.mktemp("built"), build_part_slates=PART)
     write_raw(settings.paths.raw, log)
     result = build_features(settings)
     assert result["models"] == 26
@@ -146,6 +148,19 @@ def test_increments_in_any_order_equal_a_full_refresh(
     alone = HourRange(blocks[1][0], blocks[1][-1] + HOUR)
     run_dbt(settings, ["run", "--select", "ftr_item_hours", "training_examples"], alone)
     assert read_marts(settings) == read_marts(built)
+
+
+def test_all_of_history_is_written_again_in_parts(built: Settings, tmp_path: Path) -> None:
+    shutil.copytree(built.home, tmp_path, dirs_exist_ok=True)
+    settings = Settings(home=tmp_path, build_part_slates=PART)
+    log = settings.paths.log / "dbt" / "dbt.log"
+    log.unlink()
+
+    run_dbt(settings, ["run", "--select", "fct_slate_items"], None)
+
+    slates = len(set(slate_keys(read_table(built, "from fct_slate_items"))))
+    assert read_marts(settings) == read_marts(built)
+    assert log.read_text().count("by name (with shown as (") >= slates / PART / 2 > 1
 
 
 def test_a_late_event_rewrites_the_hour_of_its_slate_only(

@@ -85,6 +85,7 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
         "LETTERPRESS_HOME": str(settings.paths.root),
         "LETTERPRESS_THREADS": str(settings.threads),
         "LETTERPRESS_BUILD_MEMORY": settings.build_memory,
+        "LETTERPRESS_BUILD_PART_SLATES": str(settings.build_part_slates),
         "LETTERPRESS_FEATURES__PUBLICATION_LAG_HOURS": str(settings.features.publication_lag_hours),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "DBT_USE_COLORS": "false",
