@@ -200,6 +200,15 @@ def test_slates_whose_past_has_changed_cannot_be_compared_and_are_no_skew(
     assert f"unknown: none of {2 * SLATES * PLACES:,} sampled vectors could be compared" in page
 
 
+def test_denying_for_a_tenant_of_whom_nothing_arrived_says_who_may_be_meant(own: Settings) -> None:
+    tenant = sorted(Snapshot.open(own.paths).items(RECOMMENDER).spans)[0]
+
+    found = deny_features(own, [f"{tenant}x=warmth", f"{tenant}=warmth"], [])
+
+    assert found["remarks"] == [f"nothing of a tenant {tenant}x has arrived by now; did you mean {tenant}"]
+    assert set(found["denied"]) == {tenant, f"{tenant}x"}
+
+
 def test_what_a_tenant_denied_is_missing_where_it_is_served_and_where_it_is_trained_on(own: Settings) -> None:
     clock = ManualClock(END + timedelta(days=2))
     before = Snapshot.open(own.paths)

@@ -106,7 +106,7 @@ def _deny(deny: list[str], allow: list[str], *, as_json: bool) -> None:
 
     found = deny_features(read_settings(), deny, allow)
     lines = [f"{tenant}: {', '.join(names)}" for tenant, names in found["denied"].items()]
-    text = "\n".join(["denied from the next snapshot on:", *(lines or ["nothing"])])
+    text = "\n".join(["denied from the next snapshot on:", *(lines or ["nothing"]), *found["remarks"]])
     print_result(found, as_json=as_json, text=text)
 
 
@@ -128,8 +128,10 @@ def _describe_audit(found: dict[str, Any]) -> str:
         f"{found['seconds']:.1f} s"
     ]
     for record in found["recommenders"]:
-        if record["not_comparable"] and not record["compared"]:
-            lines.append(f"  {record['recommender']}: unknown, as nothing of the sample could be compared")
+        if not record["compared"]:
+            what = "unknown, as nothing of the sample could be compared"
+            what = what if record["not_comparable"] else "nothing served to compare yet"
+            lines.append(f"  {record['recommender']}: {what}")
         lines += [
             f"  {record['recommender']}: {each['name']} differs {each['mismatches']:,} times, {each['worst']}"
             for each in record["features"]

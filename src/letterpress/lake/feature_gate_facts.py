@@ -40,7 +40,8 @@ def write_feature_facts(
     """Facts about the marts in the new file `database`; `hours` were rebuilt, else all of history.
 
     Raises:
-        BrokenError: there is no warehouse, or another process writes it.
+        NotYetThereError: there is no warehouse.
+        BrokenError: another process writes it.
         StorageError: a mart that features are made of is missing, or has other columns.
     """
     ensure_anchors(home.raw)

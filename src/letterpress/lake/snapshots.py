@@ -86,7 +86,8 @@ def publish_snapshot(
     was written before anybody can read it; what it raises leaves everything as it was.
 
     Raises:
-        BrokenError: there is no warehouse, or another process writes it.
+        NotYetThereError: there is no warehouse.
+        BrokenError: another process writes it.
         StorageError: it lacks the marts, or the files cannot be written; the current snapshot stays.
     """
     home.snapshots.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import duckdb
 
-from letterpress.errors import BrokenError, StorageError, as_clause
+from letterpress.errors import BrokenError, NotYetThereError, StorageError, as_clause
 from letterpress.settings import Home
 
 _COLUMNS = "select table_name, column_name from duckdb_columns() where not internal"
@@ -18,11 +18,12 @@ def connect_warehouse(home: Home, *, read_only: bool, threads: int) -> Iterator[
     """A connection in UTC that is closed when the block ends.
 
     Raises:
-        BrokenError: another process holds the warehouse, or it does not exist and `read_only` is set.
+        NotYetThereError: `read_only` is set and nothing was built yet.
+        BrokenError: another process holds the warehouse.
         StorageError: the file is no DuckDB database of this version.
     """
     if read_only and not home.warehouse.exists():
-        raise BrokenError(
+        raise NotYetThereError(
             f"expected a warehouse at {home.warehouse}, found none. Run `letterpress ingest`, then "
             "`letterpress features`."
         )

@@ -53,7 +53,8 @@ def publish_features(
     `check` may refuse it.
 
     Raises:
-        BrokenError: there is no warehouse, or another process writes it.
+        NotYetThereError: there is no warehouse.
+        BrokenError: another process writes it.
         StorageError: the marts are missing or the disk is full; the current snapshot stays.
     """
     clock = clock or ScaledClock(settings.paths.clock)

@@ -92,7 +92,7 @@ def run_features_gate(
 
     Raises:
         GateFailedError: it refuses them.
-        BrokenError: there is no warehouse.
+        NotYetThereError: there is no warehouse.
     """
     from letterpress.quality.gate import check_features, refuse_failures
 

@@ -73,7 +73,8 @@ def check_features(settings: Settings, hours: HourRange | None, clock: Clock) ->
     """What the feature gate says of the marts in the warehouse; `hours` were rebuilt, else all of history.
 
     Raises:
-        BrokenError: there is no warehouse, or another process writes it.
+        NotYetThereError: there is no warehouse.
+        BrokenError: another process writes it.
         StorageError: a mart that features are made of is missing.
         AlreadyRunningError: files of raw are being replaced, for longer than one waits.
     """

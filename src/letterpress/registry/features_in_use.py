@@ -22,7 +22,7 @@ class InUse(msgspec.Struct, frozen=True):
 def note_features_in_use(
     home: Home, recommender: str, features: Iterable[str], *, model: str, published_at: str
 ) -> None:
-    """Remember features that the published `model` has and the one before had not; forget the others.
+    """Remember `features` that the published `model` looks at and the one before did not; forget the others.
 
     A record that cannot be read is begun anew: no release fails by it.
     """

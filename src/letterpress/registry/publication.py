@@ -14,6 +14,7 @@ from letterpress.atomic_file import write_atomically
 from letterpress.clock import Clock
 from letterpress.errors import StorageError
 from letterpress.ranking.bundle import ModelBundle
+from letterpress.ranking.feature_use import feature_shares
 from letterpress.registry.features_in_use import note_features_in_use
 from letterpress.settings import Home
 
@@ -77,7 +78,7 @@ def publish(
     note_features_in_use(
         home,
         recommender,
-        model.manifest.features,
+        [name for name, share in feature_shares(model.manifest).items() if share],
         model=publication.model,
         published_at=publication.published_at,
     )

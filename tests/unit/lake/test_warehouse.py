@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from letterpress.errors import BrokenError, StorageError
+from letterpress.errors import BrokenError, NotYetThereError, StorageError
 from letterpress.lake.warehouse import connect_warehouse
 from letterpress.settings import Home
 
@@ -26,7 +26,7 @@ def test_time_is_utc(home: Home) -> None:
 
 def test_reading_what_is_not_there_says_how_to_make_it(home: Home) -> None:
     with (
-        pytest.raises(BrokenError, match="letterpress features"),
+        pytest.raises(NotYetThereError, match="letterpress features"),
         connect_warehouse(home, read_only=True, threads=1),
     ):
         pass

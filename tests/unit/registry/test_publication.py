@@ -8,6 +8,7 @@ import pytest
 from letterpress.clock import ManualClock
 from letterpress.errors import ModelRefusedError, StorageError
 from letterpress.ranking.bundle import MANIFEST_NAME, ModelBundle
+from letterpress.registry.features_in_use import features_in_use
 from letterpress.registry.publication import Publication, pointer_folder, publish, published
 from letterpress.settings import Home
 
@@ -16,7 +17,11 @@ CLOCK = ManualClock(datetime(2026, 1, 5, tzinfo=UTC))
 
 def save_bundle(home: Home, snapshot: str = "s1") -> Path:
     bundle = ModelBundle.popularity(
-        recommender="pets", features=("rate",), schema_hash="abc", snapshot=snapshot, score_feature="rate"
+        recommender="pets",
+        features=("rate", "age"),
+        schema_hash="abc",
+        snapshot=snapshot,
+        score_feature="rate",
     )
     return bundle.save(home.registry / "bundles" / "pets")
 
@@ -31,6 +36,14 @@ def test_what_was_published_is_read_back_and_opens(tmp_path: Path) -> None:
     assert published(home) == {"pets": written}
     assert (written.recommender, written.version) == ("pets", 1)
     assert written.open_bundle(home).manifest.snapshot == "s1"
+
+
+def test_a_feature_that_a_model_never_looks_at_is_not_in_use(tmp_path: Path) -> None:
+    home = Home(root=tmp_path)
+
+    publish_pets(home, save_bundle(home))
+
+    assert set(features_in_use(home, "pets")) == {"rate"}
 
 
 def test_publishing_the_same_again_leaves_the_pointer_alone(tmp_path: Path) -> None:
