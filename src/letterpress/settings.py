@@ -212,8 +212,11 @@ class Settings(BaseSettings):
         pattern=r"^[1-9]\d*(MB|GB)$",
         description="what DuckDB may hold while the marts are built; beyond that it spills to the disk",
     )
-    build_part_slates: int = Field(
-        default=400_000, ge=1, description="slates that are brought together with their reactions at once"
+    build_part_slates: int | None = Field(
+        default=None,
+        ge=1,
+        description="slates that are brought together with their reactions at once; 100,000 for each "
+        "gigabyte of build_memory when not set",
     )
     training_memory: str = Field(
         default="4GB",

@@ -85,13 +85,25 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
         "LETTERPRESS_HOME": str(settings.paths.root),
         "LETTERPRESS_THREADS": str(settings.threads),
         "LETTERPRESS_BUILD_MEMORY": settings.build_memory,
-        "LETTERPRESS_BUILD_PART_SLATES": str(settings.build_part_slates),
+        "LETTERPRESS_BUILD_PART_SLATES": str(slates_in_a_part(settings)),
         "LETTERPRESS_FEATURES__PUBLICATION_LAG_HOURS": str(settings.features.publication_lag_hours),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "DBT_USE_COLORS": "false",
         "DBT_LOG_PATH": str(settings.paths.log / "dbt"),
         "DBT_TARGET_PATH": str(settings.paths.airflow / "dbt" / "target"),
     }
+
+
+def slates_in_a_part(settings: Settings) -> int:
+    """How many slates a build of all history brings together with their reactions at once.
+
+    >>> slates_in_a_part(Settings(build_memory="500MB")), slates_in_a_part(Settings(build_part_slates=7))
+    (50000, 7)
+    """
+    if settings.build_part_slates is not None:
+        return settings.build_part_slates
+    amount, unit = int(settings.build_memory[:-2]), settings.build_memory[-2:]
+    return amount * (100_000 if unit == "GB" else 100)
 
 
 def start_build(settings: Settings, changed: HourRange | None) -> HourRange | None:
@@ -199,8 +211,9 @@ def _raise_failure(results: list[dict[str, Any]], output: str, settings: Setting
         raise StorageError(
             f"expected {settings.build_memory} of memory to be enough to build {names}, found that it is "
             "not. Nothing was lost: raw and the published snapshot are as they were. Set "
-            "LETTERPRESS_BUILD_MEMORY to what the machine can spare, e.g. 8GB, and run `letterpress "
-            "features` again."
+            "LETTERPRESS_BUILD_MEMORY to what the machine can spare, e.g. 8GB, or "
+            f"LETTERPRESS_BUILD_PART_SLATES to fewer than {slates_in_a_part(settings):,}, and run "
+            "`letterpress features` again."
         )
     log = settings.paths.log / "dbt" / "dbt.log"
     if not bad:
