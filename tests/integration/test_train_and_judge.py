@@ -297,6 +297,8 @@ def test_the_catalogue_says_how_full_features_are_and_what_the_served_model_rest
     assert 0 < brightness["measured"][PICTURES]["low"] < brightness["measured"][PICTURES]["high"] <= 1
     (use,) = rate["uses"]
     assert (use["model"], use["share"], use["drift"]) == ("image_enhancement/1", 1.0, None)
+    assert use["since_model"] == "image_enhancement/1"
+    assert brightness["uses"][0]["since"] is None  # popularity never looks at it
     assert features["sentence_000"]["uses"] == []
 
     bless(settings, 2, champion="image_enhancement/1")
@@ -307,7 +309,7 @@ def test_the_catalogue_says_how_full_features_are_and_what_the_served_model_rest
     assert [each["name"] for each in found] == ["brightness"]
     (use,) = found[0]["uses"]
     assert (use["model"], 0 < use["share"] < 1) == ("image_enhancement/2", True)
-    assert use["since_model"] == "image_enhancement/1"  # which computed it too
+    assert use["since_model"] == "image_enhancement/2"
     assert use["baseline_coverage"] == 1.0
     assert 0 <= use["drift"] < 1
     page = (settings.paths.site / "features.html").read_text()
