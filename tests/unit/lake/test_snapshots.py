@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from letterpress.clock import ManualClock
-from letterpress.errors import BrokenError, NotYetThereError, StorageError
+from letterpress.errors import NotYetThereError, StorageError
 from letterpress.lake.known_items import ItemDescription
 from letterpress.lake.ledger import commit_batch
 from letterpress.lake.recent_slates import hash_name
@@ -330,7 +330,7 @@ def test_publishing_without_marts_leaves_the_current_snapshot(home: Home) -> Non
 
 
 def test_publishing_without_a_warehouse_says_what_to_run(tmp_path: Path) -> None:
-    with pytest.raises(BrokenError, match="letterpress ingest"):
+    with pytest.raises(NotYetThereError, match="letterpress ingest"):
         publish(Home(root=tmp_path))
 
 
