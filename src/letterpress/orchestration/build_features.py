@@ -31,6 +31,8 @@ _RUN_DBT = "from dbt.cli.main import cli; cli()"
 _HELD = "Conflicting lock"
 _FULL = "No space left on device"
 _TOO_LITTLE_MEMORY = "Out of Memory Error"
+_IN_PARTS = "fct_slate_items"
+"""The model that a build of all history writes in parts."""
 
 
 def build_features(
@@ -208,12 +210,12 @@ def _raise_failure(results: list[dict[str, Any]], output: str, settings: Setting
     bad = [each for each in results if each["status"] in ("error", "fail")]
     if any(_TOO_LITTLE_MEMORY in str(each["message"]) for each in bad):
         names = ", ".join(each["unique_id"].split(".")[2] for each in bad)
+        in_parts = f", or LETTERPRESS_BUILD_PART_SLATES to fewer than {slates_in_a_part(settings):,},"
         raise StorageError(
             f"expected {settings.build_memory} of memory to be enough to build {names}, found that it is "
             "not. Nothing was lost: raw and the published snapshot are as they were. Set "
-            "LETTERPRESS_BUILD_MEMORY to what the machine can spare, e.g. 8GB, or "
-            f"LETTERPRESS_BUILD_PART_SLATES to fewer than {slates_in_a_part(settings):,}, and run "
-            "`letterpress features` again."
+            "LETTERPRESS_BUILD_MEMORY to what the machine can spare, e.g. 8GB"
+            f"{in_parts if _IN_PARTS in names else ''} and run `letterpress features` again."
         )
     log = settings.paths.log / "dbt" / "dbt.log"
     if not bad:

@@ -22,9 +22,14 @@ def test_what_dbt_prints_becomes_a_sentence_on_what_to_do(
         _raise_failure([], output, Settings(home=tmp_path))
 
 
-def test_a_model_that_does_not_fit_in_memory_says_what_to_set(tmp_path: Path) -> None:
-    message = "Runtime Error in model fct_slate_items Out of Memory Error: failed to allocate data"
-    failed = {"status": "error", "unique_id": "model.letterpress.fct_slate_items", "message": message}
+@pytest.mark.parametrize(("model", "is_in_parts"), [("fct_slate_items", True), ("training_examples", False)])
+def test_a_model_that_does_not_fit_in_memory_says_what_to_set(
+    model: str, is_in_parts: bool, tmp_path: Path
+) -> None:
+    message = f"Runtime Error in model {model} Out of Memory Error: failed to allocate data"
+    failed = {"status": "error", "unique_id": f"model.letterpress.{model}", "message": message}
 
-    with pytest.raises(StorageError, match=r"4GB of memory .* fct_slate_items.*LETTERPRESS_BUILD_MEMORY"):
+    with pytest.raises(StorageError, match=rf"4GB of memory .* {model}.*LETTERPRESS_BUILD_MEMORY") as refused:
         _raise_failure([failed], "", Settings(home=tmp_path))
+
+    assert ("LETTERPRESS_BUILD_PART_SLATES to fewer than 400,000" in str(refused.value)) == is_in_parts
