@@ -37,6 +37,9 @@ order by part
 
 {#- A post-hook, in the transaction of the first part. -#}
 {%- macro insert_later_parts() -%}
+{%- if execute and 'later_parts' not in model -%}
+{{- exceptions.raise_compiler_error('expected the parts that `plan_later_parts` left in `model`, found none') -}}
+{%- endif -%}
 {%- for hours in model.get('later_parts', []) %}
 insert into {{ this }} by name ({{ slate_items_of(hours) }});
 {%- endfor -%}
