@@ -6,11 +6,11 @@ import difflib
 from collections.abc import Sequence
 from typing import Any
 
-from letterpress.errors import UsageError
+from letterpress.errors import StorageError, UsageError
 from letterpress.features.denial import unknown_names
 from letterpress.features.feature_view import LABELS
 from letterpress.lake.denied_features import Denied, change_denied, read_denied
-from letterpress.lake.snapshot_layout import read_current
+from letterpress.lake.snapshot_layout import read_current_or_none
 from letterpress.lake.snapshots import Snapshot
 from letterpress.log import log_step
 from letterpress.recommenders import RECOMMENDERS
@@ -24,7 +24,7 @@ def deny_features(settings: Settings, deny: Sequence[str], allow: Sequence[str])
 
     Raises:
         UsageError: an entry has another form, or names no feature, view or label; nothing was changed.
-        StorageError: the file of denied features is damaged, or the current snapshot.
+        StorageError: the file of denied features is damaged.
     """
     changes = [(*_parse(entry), True) for entry in deny] + [(*_parse(entry), False) for entry in allow]
     before = read_denied(settings.paths.root)
@@ -66,10 +66,13 @@ def _remarks(home: Home, changes: Sequence[tuple[str, str, bool]], denied: Denie
 
 
 def _known_tenants(home: Home) -> set[str]:
-    """Tenants of the current snapshot; none without one."""
-    if read_current(home) is None:
+    """Tenants of the current snapshot; none without one that can be read, as denying goes on."""
+    if read_current_or_none(home) is None:
         return set()
-    snapshot = Snapshot.open(home)
+    try:
+        snapshot = Snapshot.open(home)
+    except StorageError:
+        return set()
     return {tenant for name in snapshot.manifest.recommenders for tenant in snapshot.items(name).spans}
 
 

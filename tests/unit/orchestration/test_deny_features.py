@@ -6,6 +6,7 @@ import pytest
 
 from letterpress.errors import UsageError
 from letterpress.lake.denied_features import change_denied
+from letterpress.lake.snapshot_layout import CURRENT
 from letterpress.orchestration.deny_features import deny_features
 from letterpress.settings import Settings
 
@@ -35,3 +36,14 @@ def test_what_was_denied_when_it_still_existed_can_be_allowed(tmp_path: Path) ->
     change_denied(settings.paths, "fern", add=["a_feature_of_last_year"])
 
     assert deny_features(settings, [], ["fern=a_feature_of_last_year"])["denied"] == {}
+
+
+@pytest.mark.parametrize("current", ["{", '{"snapshot": "gone", "published_at": "2026-01-05T00:00:00Z"}'])
+def test_a_damaged_snapshot_keeps_nobody_from_denying(current: str, tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    settings.paths.snapshots.mkdir(parents=True)
+    (settings.paths.snapshots / CURRENT).write_text(current)
+
+    found = deny_features(settings, ["fern=warmth"], [])
+
+    assert (found["denied"], found["remarks"]) == ({"fern": ("warmth",)}, [])
